@@ -1,0 +1,108 @@
+"""A recipe: everything that decides what a training run does, as one typed TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from moodlens.errors import SettingsError
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NetworkRecipe(_Part):
+    """The network's shape; see `moodlens.training.network`."""
+
+    name: str = "moodlens"
+    stem_width: int = Field(default=48, ge=4)
+    stem_kernel: int = Field(default=5, ge=1)
+    stem_stride: int = Field(default=2, ge=1, le=2)
+    widths: tuple[int, ...] = (48, 128, 256)
+    depths: tuple[int, ...] = (1, 2, 2)
+    squeeze_ratio: int = Field(default=8, ge=0, description="0 leaves squeeze-excitation out")
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _same_length(self) -> NetworkRecipe:
+        if len(self.widths) != len(self.depths):
+            raise ValueError("widths and depths must have one number for each stage")
+        return self
+
+
+class TargetRecipe(_Part):
+    """What the network is asked to say: the label, softened by the taggers' votes.
+
+    The target of the emotion head is `(1 - votes_share - smoothing)` of the FER2013 label,
+    `votes_share` of the FER+ votes over the seven emotions, and `smoothing` spread evenly.
+    """
+
+    votes_share: float = Field(default=0.2, ge=0, le=1)
+    smoothing: float = Field(default=0.05, ge=0, le=0.5)
+    votes_head_weight: float = Field(default=0.4, ge=0, description="weight of the vote head's loss")
+
+
+class AugmentRecipe(_Part):
+    """Random changes to a training picture; see `moodlens.training.augment`."""
+
+    flip: float = Field(default=0.5, ge=0, le=1)
+    scale: float = Field(default=1.25, ge=1, description="largest zoom in or out")
+    shift: float = Field(default=0.10, ge=0, le=0.5, description="of the side")
+    rotation_deg: float = Field(default=10.0, ge=0, le=90)
+    tone: float = Field(default=0.5, ge=0, le=1, description="chance of contrast and brightness")
+    blur: float = Field(default=0.1, ge=0, le=1)
+    noise: float = Field(default=0.1, ge=0, le=1)
+    erase: float = Field(default=0.25, ge=0, le=1)
+    ramp: float = Field(
+        default=0.25, ge=0, le=1, description="share of the run over which strength grows to full"
+    )
+
+
+class ScheduleRecipe(_Part):
+    """How long and how fast."""
+
+    epochs: int = Field(default=60, ge=1)
+    batch_size: int = Field(default=128, ge=1)
+    learning_rate: float = Field(default=0.1, gt=0)
+    warmup_epochs: float = Field(default=2.0, ge=0)
+    weight_decay: float = Field(default=0.005, ge=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    ema_decay: float = Field(default=0.998, ge=0, lt=1, description="per step; 0 turns it off")
+    precision: str = Field(default="mixed_bfloat16", pattern="^(float32|mixed_bfloat16)$")
+
+
+class Recipe(_Part):
+    """One training run."""
+
+    seed: int = 20260
+    network: NetworkRecipe = NetworkRecipe()
+    target: TargetRecipe = TargetRecipe()
+    augment: AugmentRecipe = AugmentRecipe()
+    schedule: ScheduleRecipe = ScheduleRecipe()
+
+    @classmethod
+    def load(cls, name_or_path: str) -> Recipe:
+        """A packaged recipe by name, or a TOML file by path.
+
+        Raises:
+            SettingsError: no such recipe, not TOML, or an unknown or senseless value.
+        """
+        path = Path(name_or_path)
+        if not path.suffix:
+            path = RECIPES / f"{name_or_path}.toml"
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
+            raise SettingsError(f"no recipe {name_or_path!r}; packaged ones: {known}") from None
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(f"{path}: can't be read as TOML: {error}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise SettingsError(f"{path}: {where}: {first['msg']}") from error
