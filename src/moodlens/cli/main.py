@@ -4,73 +4,85 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
-import click
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command as to_command
 
 import moodlens
 from moodlens.errors import MoodlensError
 
 EXIT_DONE, EXIT_SOME_FAILED, EXIT_WRONG_USE = 0, 1, 2
 
-# name: (module under moodlens.cli, its line in --help). The module's `command` is a Typer app
-# or a click command.
-COMMANDS = {
-    "app": ("app", "Serve the web app."),
-    "analyze": ("analyze", "Apparent emotions on pictures."),
-    "webcam": ("webcam", "A camera, video or stream, live."),
-    "video": ("video", "Analyse a video file: timeline, summary, annotated copy."),
-    "recommend": ("recommend", "A quote, an activity and music for an emotion."),
-    "models": ("models", "List, fetch, inspect, verify and publish models."),
-    "train": ("train", "Train the network."),
-    "tune": ("tune", "Search for a better recipe."),
-    "export": ("export", "Convert a model between .keras and ONNX."),
-    "evaluate": ("evaluate", "Score a model on a labelled set."),
-    "serve": ("serve", "REST and WebSocket server."),
-    "batch": ("batch", "Analyse very many pictures and videos into Parquet."),
-    "bench": ("bench", "Measure speed and memory on this machine."),
-}
+COMMANDS = (
+    "app",
+    "analyze",
+    "webcam",
+    "video",
+    "recommend",
+    "models",
+    "train",
+    "tune",
+    "export",
+    "evaluate",
+    "serve",
+    "batch",
+    "bench",
+)
+"""In the order of --help. `moodlens.cli.NAME` holds a Typer app called `command`."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(TyperGroup):
     """A group that knows its commands' names and imports the one that is called."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for name in COMMANDS if find_spec(f"moodlens.cli.{name}")]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self.list_commands(ctx):
             return None
-        command: Any = import_module(f"moodlens.cli.{COMMANDS[cmd_name][0]}").command
-        if not isinstance(command, click.Command):
-            from typer.main import get_command as to_click
-
-            command = to_click(command)
-        command.name = cmd_name
-        return command  # type: ignore[no-any-return]
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+        found = to_command(import_module(f"moodlens.cli.{cmd_name}").command)
+        found.name = cmd_name
+        return found
 
 
-@click.group(
+cli = typer.Typer(
     cls=LazyGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Try 'moodlens analyze photo.jpg' or 'moodlens COMMAND --help'.",
+    epilog="Try 'moodlens analyze photo.jpg', or 'moodlens COMMAND --help'.",
 )
-@click.version_option(moodlens.__version__, prog_name="moodlens")
-def cli() -> None:
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"moodlens {moodlens.__version__}")
+        raise typer.Exit(EXIT_DONE)
+
+
+@cli.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
     """Apparent facial emotions, in real time, on your own machine."""
 
 
 def main() -> None:
-    """The `moodlens` command: runs it and exits with 0 done, 1 some inputs failed, 2 wrong use."""
+    """The `moodlens` command; exit status 0: done, 1: some inputs failed, 2: wrong use."""
     try:
-        cli(standalone_mode=True)
+        cli()
     except MoodlensError as error:
-        print(f"moodlens: {error}", file=sys.stderr)  # noqa: T201
+        typer.echo(f"moodlens: {error}", err=True)
         sys.exit(EXIT_WRONG_USE)
     except BrokenPipeError:  # the reader of our output closed it, as `| head` does
         sys.stderr.close()
         sys.exit(EXIT_DONE)
+    except KeyboardInterrupt:
+        typer.echo("moodlens: stopped", err=True)
+        sys.exit(130)
