@@ -1,0 +1,58 @@
+# The two commands: `make app` serves the web app, `make test` runs every check.
+# Each sets up all it needs in .venv: Python 3.11 or newer, pip and make are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: app test lint types unit browser notebook bench system-packages clean
+
+app: $(VENV)/.installed-app
+	$(BIN)/moodlens app
+
+test: $(VENV)/.installed-dev system-packages lint types unit
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+# Unit, contract, property, integration, browser and notebook tests, one after the other.
+unit: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest tests
+
+browser: $(VENV)/.installed-dev system-packages
+	$(BIN)/python -m pytest tests/browser
+
+notebook: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest tests/notebooks
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/moodlens bench
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "moodlens needs Python 3.11 or newer; choose one with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-%: requirements/%.txt pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --quiet --require-hashes -r requirements/$*.txt
+	$(PIP) install --quiet --no-deps -e .
+	@touch $@
+
+# The browser tests drive Chromium; PostgreSQL is tested where Debian's package is there.
+system-packages:
+	@command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || { \
+	    if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+	        echo "installing chromium for the browser tests"; \
+	        { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium fonts-noto-color-emoji >/dev/null; } \
+	            || { echo "chromium could not be installed: install it, then run make test again"; exit 1; }; \
+	    else \
+	        echo "the browser tests need Chromium: install it (Debian: sudo apt-get install chromium), then run make test again"; exit 1; \
+	    fi; }
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
