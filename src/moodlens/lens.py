@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from moodlens.artifacts import resolve_model
 from moodlens.detection import Detector, create_detector
 from moodlens.detection.base import Detections, Frame
-from moodlens.emotions import EMOTIONS, STYLES
+from moodlens.emotions import EMOTIONS, STYLES, Emotion
 from moodlens.errors import ImageError
 from moodlens.imaging import load_image
 from moodlens.recognition.calibration import prediction_set
@@ -134,6 +134,28 @@ class Lens:
             poor=quality.score < self.min_quality,
             landmarks=None if marks is None else tuple((float(x), float(y)) for x, y in marks),  # type: ignore[arg-type]
             quality=quality,
+        )
+
+    def restate(
+        self,
+        face: Face,
+        probabilities: NDArray[np.float32],
+        *,
+        emotion: Emotion,
+        poor: bool,
+        track_id: int,
+    ) -> Face:
+        """A face with other (7,) probabilities, as smoothed over time, and the label to show."""
+        return make_face(
+            face.box_xyxy,
+            face.detection_score,
+            probabilities,
+            threshold=self.classifier.info.conformal_threshold,
+            poor=poor,
+            emotion=emotion,
+            track_id=track_id,
+            landmarks=face.landmarks,
+            quality=face.quality,
         )
 
     def open_session(self, options: StreamOptions | None = None) -> StreamState:

@@ -1,0 +1,48 @@
+"""How a stream is followed and steadied, in seconds and probabilities, not frames."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from moodlens.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """Choices of one stream.
+
+    Attributes:
+        smoothing_s: time constant of the probabilities; 0 shows every frame's own.
+        switch_margin: how far the smoothed probability of another label must lead before it is
+            shown, 0 to 1.
+        dwell_s: how long it must lead.
+        announce_after_s: how long a shown label must last before `emotion_changed` is told.
+        lost_track_s: a face that is gone for longer comes back as another person.
+        detect_every: look at the whole frame on every k-th frame and only near the known faces
+            between; None: as suits the detector (1 for networks, more for Haar cascades).
+        baseline_s: seconds of neutral face at the start of a track that set the person's own
+            baseline; None: none is taken.
+    """
+
+    smoothing_s: float = 0.2
+    switch_margin: float = 0.1
+    dwell_s: float = 0.1
+    announce_after_s: float = 0.5
+    lost_track_s: float = 1.0
+    detect_every: int | None = None
+    baseline_s: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("smoothing_s", "dwell_s", "announce_after_s", "lost_track_s"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise SettingsError(f"{name} must be 0 or more seconds, not {value!r}")
+        if not 0 <= self.switch_margin < 1:
+            raise SettingsError(f"switch_margin must be in [0, 1), not {self.switch_margin!r}")
+        if self.detect_every is not None and self.detect_every < 1:
+            raise SettingsError(f"detect_every must be 1 or more frames, not {self.detect_every!r}")
+        if self.baseline_s is not None and not (
+            math.isfinite(self.baseline_s) and self.baseline_s > 0
+        ):
+            raise SettingsError(f"baseline_s must be more than 0 seconds, not {self.baseline_s!r}")
