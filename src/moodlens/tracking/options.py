@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from moodlens.errors import SettingsError
 
+_DURATIONS = ("smoothing_s", "switch_evidence_s", "min_dwell_s", "announce_after_s", "lost_track_s")
+
 
 @dataclass(frozen=True, slots=True)
 class StreamOptions:
@@ -14,9 +16,10 @@ class StreamOptions:
 
     Attributes:
         smoothing_s: time constant of the probabilities; 0 shows every frame's own.
-        switch_margin: how far the smoothed probability of another label must lead before it is
-            shown, 0 to 1.
-        dwell_s: how long it must lead.
+        switch_margin: how far the smoothed probability of another label must lead before the
+            lead counts, 0 to 1.
+        switch_evidence_s: lead in probability times seconds after which the other is shown.
+        min_dwell_s: the least time a label is shown.
         announce_after_s: how long a shown label must last before `emotion_changed` is told.
         lost_track_s: a face that is gone for longer comes back as another person.
         detect_every: look at the whole frame on every k-th frame and only near the known faces
@@ -25,16 +28,17 @@ class StreamOptions:
             baseline; None: none is taken.
     """
 
-    smoothing_s: float = 0.2
-    switch_margin: float = 0.1
-    dwell_s: float = 0.1
+    smoothing_s: float = 0.08
+    switch_margin: float = 0.02
+    switch_evidence_s: float = 0.006
+    min_dwell_s: float = 0.2
     announce_after_s: float = 0.5
     lost_track_s: float = 1.0
     detect_every: int | None = None
     baseline_s: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("smoothing_s", "dwell_s", "announce_after_s", "lost_track_s"):
+        for name in _DURATIONS:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise SettingsError(f"{name} must be 0 or more seconds, not {value!r}")

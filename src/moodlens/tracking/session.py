@@ -55,7 +55,9 @@ class Person:
 
     def __init__(self, options: StreamOptions, at_s: float) -> None:
         self._smoother = ProbabilitySmoother(options.smoothing_s)
-        self._hold = LabelHold(options.switch_margin, options.dwell_s)
+        self._hold = LabelHold(
+            options.switch_margin, options.switch_evidence_s, options.min_dwell_s
+        )
         self._baseline = (
             None if options.baseline_s is None else PersonalBaseline(options.baseline_s)
         )
@@ -75,8 +77,9 @@ class Person:
         trust = 0.0 if poor else quality
         if self._baseline is not None:
             row = self._baseline.update(row, dt, trust)
-        # A frame that says little (flat probabilities) moves the mean little.
-        self.probabilities = self._smoother.update(row, dt, trust * float(row.max()))
+        # A frame that says little (flat probabilities) moves the mean less.
+        weight = trust * (0.5 + 0.5 * float(row.max()))
+        self.probabilities = self._smoother.update(row, dt, weight)
         label = EMOTIONS[self._hold.update(self.probabilities, dt)]
         if label != self.shown:
             self.shown, self._shown_since_s = label, at_s

@@ -14,6 +14,10 @@ LEAST_WEIGHT = 1e-3
 """A frame never counts for nothing, so that there is an answer even when all are poor."""
 FIRST_STEP_S = 1 / 30
 """How long the first frame is taken to last: there is no earlier one to measure from."""
+LONGEST_STEP_S = 0.5
+"""A gap between frames counts as evidence for no longer than this."""
+FRESH_HOLD, FRESH_S = 6.0, 0.8
+"""A label that has just appeared needs this many times more evidence to go; fades with time."""
 
 
 class ProbabilitySmoother:
@@ -58,31 +62,46 @@ class ProbabilitySmoother:
 
 
 class LabelHold:
-    """The shown label: another takes its place only after it led clearly and for long enough.
+    """The shown label: another takes its place only on enough evidence.
+
+    The evidence for a label is its lead over the shown one, summed over time, and starts again
+    when it stops leading. Of two frames the smaller lead counts for the time between them, so no
+    single frame, at whatever frame rate, changes a label. A label that has just appeared is held
+    harder for a while: where an expression wavers, its label wavers less.
 
     Args:
-        margin: lead in probability that counts as clear.
-        dwell_s: how long the lead must last.
+        margin: lead in probability that does not count.
+        evidence_s: lead times seconds needed; a full lead of 1 for `evidence_s` seconds.
+        min_dwell_s: the least time a label is shown.
     """
 
-    def __init__(self, margin: float, dwell_s: float) -> None:
+    def __init__(self, margin: float, evidence_s: float, min_dwell_s: float) -> None:
         self.margin = margin
-        self.dwell_s = dwell_s
+        self.evidence_s = evidence_s
+        self.min_dwell_s = min_dwell_s
         self.label: int | None = None
-        self._rival: int | None = None
-        self._led_s = 0.0
+        self._shown_s = math.inf
+        self._lead: Row | None = None
+        self._evidence: Row | None = None
 
     def update(self, row: Row, dt_s: float) -> int:
-        """Index of the label to show after a frame of smoothed probabilities."""
-        likeliest = int(row.argmax())
-        if self.label is None:
-            self.label = likeliest
-        elif likeliest == self.label or row[likeliest] - row[self.label] <= self.margin:
-            self._rival = None
-        elif likeliest != self._rival:
-            self._rival, self._led_s = likeliest, 0.0
-        else:
-            self._led_s += max(dt_s, 0.0)
-        if self._rival is not None and self._led_s >= self.dwell_s - 1e-9:
-            self.label, self._rival = self._rival, None
+        """Index of the label to show after a frame of (labels,) smoothed probabilities."""
+        if self.label is None or self._lead is None or self._evidence is None:
+            self.label = int(row.argmax())
+            self._start(row)
+            return self.label
+        dt_s = min(max(dt_s, 0.0), LONGEST_STEP_S)
+        self._shown_s += dt_s
+        lead = np.maximum(row - row[self.label] - self.margin, 0.0)
+        self._evidence = (self._evidence + np.minimum(lead, self._lead) * dt_s) * (lead > 0.0)
+        self._lead = lead
+        rival = int(self._evidence.argmax())
+        needed = self.evidence_s * (1.0 + FRESH_HOLD * math.exp(-self._shown_s / FRESH_S))
+        if self._shown_s >= self.min_dwell_s and self._evidence[rival] >= needed and lead[rival]:
+            self.label, self._shown_s = rival, 0.0
+            self._start(row)
         return self.label
+
+    def _start(self, row: Row) -> None:
+        self._lead = np.zeros_like(row)
+        self._evidence = np.zeros_like(row)
