@@ -109,3 +109,36 @@ def _erase(x: NDArray[np.float32], rng: np.random.Generator) -> None:
     top = int(rng.integers(0, side - height + 1))
     left = int(rng.integers(0, side - width + 1))
     x[top : top + height, left : left + width] = rng.random()
+
+
+Targets = list[NDArray[np.float32]]
+
+
+def blend_batch(
+    faces: NDArray[np.float32], targets: Targets, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], Targets]:
+    """Each picture and its targets mixed with another's (mixup, Zhang et al. 2018,
+    arXiv:1710.09412), the share drawn from Beta(0.2, 0.2) once for the batch."""
+    other = rng.permutation(len(faces))
+    share = np.float32(rng.beta(0.2, 0.2))
+    return (
+        share * faces + (1 - share) * faces[other],
+        [share * target + (1 - share) * target[other] for target in targets],
+    )
+
+
+def patch_batch(
+    faces: NDArray[np.float32], targets: Targets, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], Targets]:
+    """A rectangle of each picture replaced by another's (CutMix, Yun et al. 2019,
+    arXiv:1905.04899), targets mixed by area; one rectangle for the batch."""
+    other = rng.permutation(len(faces))
+    side = faces.shape[1]
+    reach = math.sqrt(1.0 - rng.random()) * side / 2
+    y, x = rng.uniform(0, side, 2)
+    top, bottom = (int(np.clip(round(v), 0, side)) for v in (y - reach, y + reach))
+    left, right = (int(np.clip(round(v), 0, side)) for v in (x - reach, x + reach))
+    mixed = faces.copy()
+    mixed[:, top:bottom, left:right] = faces[other, top:bottom, left:right]
+    share = np.float32(1.0 - (bottom - top) * (right - left) / (side * side))
+    return mixed, [share * target + (1 - share) * target[other] for target in targets]

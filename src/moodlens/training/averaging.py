@@ -27,7 +27,7 @@ class WeightAverage(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._step += 1
-        if self._step % self._every == 0:
+        if self._decay > 0 and self._step % self._every == 0:
             self.update(self.model.get_weights())
 
     def update(self, current: Weights) -> None:

@@ -6,12 +6,14 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from moodlens.datasets.core import FaceDataset
-from moodlens.training.augment import augment_batch
+from moodlens.training.augment import augment_batch, blend_batch, patch_batch
 from moodlens.training.network import LOGITS_LAYER, VOTES_LAYER
 from moodlens.training.recipe import Recipe
 from moodlens.training.targets import emotion_targets, vote_targets
+from moodlens.training.teacher import Teacher
 
 
 class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -21,19 +23,34 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """
 
     def __init__(
-        self, dataset: FaceDataset, recipe: Recipe, *, first_epoch: int = 0, **kwargs: Any
+        self,
+        dataset: FaceDataset,
+        recipe: Recipe,
+        *,
+        first_epoch: int = 0,
+        teacher: Teacher | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        target = recipe.target
+        asked = teacher if target.teacher_share > 0 else None
+        self._live_teacher = asked if target.teacher_sees_changes else None
+        taught = None
+        if asked is not None and not target.teacher_sees_changes:
+            taught = asked.says(dataset.images)
         self._images = dataset.images
-        self._emotions = emotion_targets(dataset, recipe.target)
+        self._emotions = emotion_targets(dataset, target, taught)
         self._votes = vote_targets(dataset) if dataset.votes is not None else None
+        self._chances = _chances(dataset.labels, recipe.schedule.balance)
         self._recipe = recipe
         self._epoch = first_epoch
         self._order = self._shuffled()
 
-    def _shuffled(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+    def _shuffled(self) -> NDArray[np.int64]:
         rng = np.random.default_rng((self._recipe.seed, self._epoch))
-        return rng.permutation(len(self._images))
+        if self._chances is None:
+            return rng.permutation(len(self._images))
+        return rng.choice(len(self._images), len(self._images), p=self._chances)
 
     def __len__(self) -> int:
         return max(1, len(self._images) // self._recipe.schedule.batch_size)
@@ -42,16 +59,42 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
         size = self._recipe.schedule.batch_size
         chosen = self._order[index * size : (index + 1) * size]
         rng = np.random.default_rng((self._recipe.seed, self._epoch, index))
-        ramp = self._recipe.augment.ramp * self._recipe.schedule.epochs
+        augment = self._recipe.augment
+        ramp = augment.ramp * self._recipe.schedule.epochs
         strength = min(1.0, 0.4 + 0.6 * (self._epoch / ramp)) if ramp > 0 else 1.0
-        faces = augment_batch(self._images[chosen], self._recipe.augment, rng, strength)
+        faces = augment_batch(self._images[chosen], augment, rng, strength)
+        targets = [self._taught(faces, self._emotions[chosen])]
+        if self._votes is not None:
+            targets.append(self._votes[chosen])
+        if augment.mixup or augment.cutmix:
+            chance = rng.random()
+            if chance < augment.mixup:
+                faces, targets = blend_batch(faces, targets, rng)
+            elif chance < augment.mixup + augment.cutmix:
+                faces, targets = patch_batch(faces, targets, rng)
         if self._votes is None:
-            return faces, self._emotions[chosen]
-        return faces, {
-            LOGITS_LAYER: self._emotions[chosen],
-            VOTES_LAYER: self._votes[chosen],
-        }
+            return faces, targets[0]
+        return faces, {LOGITS_LAYER: targets[0], VOTES_LAYER: targets[1]}
+
+    def _taught(
+        self, faces: NDArray[np.float32], emotions: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """The targets with the teacher's share, where it sees the changed pictures."""
+        if self._live_teacher is None:
+            return emotions
+        share = np.float32(self._recipe.target.teacher_share)
+        seen = np.rint(faces[..., 0] * 255.0).astype(np.uint8)
+        return (1 - share) * emotions + share * self._live_teacher.says(seen, mirrored=False)
 
     def on_epoch_end(self) -> None:
         self._epoch += 1
         self._order = self._shuffled()
+
+
+def _chances(labels: NDArray[np.int64], balance: float) -> NDArray[np.float64] | None:
+    """How likely each row is drawn; None where each is drawn once."""
+    if balance == 0:
+        return None
+    counts = np.maximum(np.bincount(labels, minlength=7), 1).astype(np.float64)
+    weights = counts[labels] ** -balance
+    return np.asarray(weights / weights.sum(), dtype=np.float64)

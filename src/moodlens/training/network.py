@@ -99,3 +99,21 @@ def build_network(recipe: NetworkRecipe, *, votes: int = 0, fused: bool = False)
         return keras.Model(faces, logits, name=recipe.name)
     vote_logits = keras.layers.Dense(votes, dtype="float32", name=VOTES_LAYER)(head)
     return keras.Model(faces, {LOGITS_LAYER: logits, VOTES_LAYER: vote_logits}, name=recipe.name)
+
+
+def plain_network(recipe: NetworkRecipe, weights: list[Any], *, votes: bool) -> keras.Model:
+    """The network with the emotion head alone, from the weights of a training run.
+
+    Args:
+        recipe: the network's shape.
+        weights: as `Model.get_weights()` of the trained network gave them.
+        votes: whether that network had the second head.
+    """
+    from moodlens.training.targets import VOTE_CLASSES
+
+    trained = build_network(recipe, votes=len(VOTE_CLASSES) if votes else 0)
+    trained.set_weights(weights)
+    plain = build_network(recipe)
+    for layer in plain.layers:
+        layer.set_weights(trained.get_layer(layer.name).get_weights())
+    return plain

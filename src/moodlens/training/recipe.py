@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -39,12 +40,20 @@ class TargetRecipe(_Part):
     """What the network is asked to say: the label, softened by the taggers' votes.
 
     The target of the emotion head is `(1 - votes_share - smoothing)` of the FER2013 label,
-    `votes_share` of the FER+ votes over the seven emotions, and `smoothing` spread evenly.
+    `votes_share` of the FER+ votes over the seven emotions, and `smoothing` spread evenly. Where
+    the run has a teacher (`moodlens.training.teacher`), `teacher_share` of all that is replaced by
+    what the teacher says.
     """
 
     votes_share: float = Field(default=0.2, ge=0, le=1)
     smoothing: float = Field(default=0.05, ge=0, le=0.5)
     votes_head_weight: float = Field(default=0.4, ge=0, description="weight of the vote head's loss")
+    teacher_share: float = Field(default=0.0, ge=0, le=1, description="0: no teacher is asked")
+    teacher_temperature: float = Field(default=1.0, gt=0, description="above 1: softer answers")
+    teacher_sees_changes: bool = Field(
+        default=False,
+        description="ask the teacher about every changed picture, not once about the plain one",
+    )
 
 
 class AugmentRecipe(_Part):
@@ -58,6 +67,8 @@ class AugmentRecipe(_Part):
     blur: float = Field(default=0.1, ge=0, le=1)
     noise: float = Field(default=0.1, ge=0, le=1)
     erase: float = Field(default=0.25, ge=0, le=1)
+    mixup: float = Field(default=0.0, ge=0, le=1, description="chance that a batch is blended")
+    cutmix: float = Field(default=0.0, ge=0, le=1, description="chance that a batch is patched")
     ramp: float = Field(
         default=0.25, ge=0, le=1, description="share of the run over which strength grows to full"
     )
@@ -73,6 +84,9 @@ class ScheduleRecipe(_Part):
     weight_decay: float = Field(default=0.005, ge=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     ema_decay: float = Field(default=0.998, ge=0, lt=1, description="per step; 0 turns it off")
+    balance: float = Field(
+        default=0.0, ge=0, le=1, description="0: as in the data; 1: every emotion equally often"
+    )
     precision: str = Field(default="mixed_bfloat16", pattern="^(float32|mixed_bfloat16)$")
 
 
@@ -84,6 +98,31 @@ class Recipe(_Part):
     target: TargetRecipe = TargetRecipe()
     augment: AugmentRecipe = AugmentRecipe()
     schedule: ScheduleRecipe = ScheduleRecipe()
+
+    def with_changes(self, changes: dict[str, Any]) -> Recipe:
+        """A copy with some values changed.
+
+        Args:
+            changes: dotted names to values, as `{"schedule.epochs": 4}`.
+
+        Raises:
+            SettingsError: an unknown name or a senseless value.
+        """
+        values = self.model_dump()
+        for name, value in changes.items():
+            *parts, last = name.split(".")
+            place = values
+            for part in parts:
+                place = place.get(part, {})
+            if last not in place:
+                raise SettingsError(f"a recipe has no value {name!r}")
+            place[last] = value
+        try:
+            return Recipe.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise SettingsError(f"recipe: {where}: {first['msg']}") from error
 
     @classmethod
     def load(cls, name_or_path: str) -> Recipe:

@@ -39,8 +39,16 @@ def usable_rows(dataset: FaceDataset) -> tuple[NDArray[np.bool_], dict[str, int]
     return ~(blank | no_face), {"blank": int(blank.sum()), "not a face": int(no_face.sum())}
 
 
-def emotion_targets(dataset: FaceDataset, recipe: TargetRecipe) -> NDArray[np.float32]:
-    """(n, 7) float32, each row a distribution."""
+def emotion_targets(
+    dataset: FaceDataset, recipe: TargetRecipe, taught: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """(n, 7) float32, each row a distribution.
+
+    Args:
+        dataset: labels, and votes where there are any.
+        recipe: the shares.
+        taught: (n, 7) what a teacher says of the same pictures; takes `teacher_share` of all.
+    """
     label = np.eye(len(EMOTIONS), dtype=np.float32)[dataset.labels]
     share = np.float32(recipe.votes_share if dataset.votes is not None else 0.0)
     smoothing = np.float32(recipe.smoothing)
@@ -50,7 +58,9 @@ def emotion_targets(dataset: FaceDataset, recipe: TargetRecipe) -> NDArray[np.fl
         total = counts.sum(axis=1, keepdims=True)
         voted = np.where(total > 0, counts / np.maximum(total, 1), label)
     mixed = (1 - share - smoothing) * label + share * voted + smoothing / len(EMOTIONS)
-    return mixed.astype(np.float32)
+    if taught is not None:
+        mixed = (1 - recipe.teacher_share) * mixed + recipe.teacher_share * taught
+    return np.asarray(mixed, dtype=np.float32)
 
 
 def vote_targets(dataset: FaceDataset) -> NDArray[np.float32]:
