@@ -1,0 +1,1 @@
+"""Training of the `moodlens` face detector: scenes, network, targets, loop, mining, export."""

@@ -1,0 +1,25 @@
+"""The web app: its pages and what frames them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moodlens.webapp.pages import about, live, picture
+
+
+def main() -> None:
+    """Draw the page that is chosen."""
+    st.set_page_config(page_title="moodlens", page_icon="🙂", layout="wide")
+    page = st.navigation(
+        [
+            st.Page(picture.show, title="Picture", icon="🖼️", url_path="picture", default=True),
+            st.Page(live.show, title="Live", icon="🎥", url_path="live"),
+            st.Page(about.show, title="Model and limits", icon="ℹ️", url_path="model"),
+        ]
+    )
+    with st.sidebar:
+        st.caption(
+            "moodlens shows the **apparent** emotion of a face. Pictures stay in memory on the "
+            "machine that runs this app; nothing is stored or sent."
+        )
+    page.run()
