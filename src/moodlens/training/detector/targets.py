@@ -21,8 +21,6 @@ _NEAR = 0.05
 """Cells whose bump is below this are plain background."""
 _OWN = 0.55
 """Cells whose bump is above this learn the face's box and landmarks."""
-_REACH = 0.75
-"""A cell so close to the centre, in strides, is always near the bump's top."""
 
 
 class CellTargets(NamedTuple):
@@ -68,26 +66,25 @@ def cell_targets(labels: Any, grid: NDArray[np.float32], recipe: TargetRecipe) -
     dy = middle[None, None, :, 1] - (y1 + y2) / 2
     spread = ops.maximum(recipe.spread * size, 0.5 * stride)
     distance = (dx * dx + dy * dy) / (spread * spread)
-    bump = ops.exp(-0.5 * distance)  # (pictures, faces, cells)
-    closest = ops.logical_and(
-        ops.abs(dx) <= 0.5 * stride + 1e-3, ops.abs(dy) <= 0.5 * stride + 1e-3
-    )
-    bump = ops.where(closest, ops.maximum(bump, 1.0), bump)
+    reach = ops.maximum(ops.abs(dx), ops.abs(dy)) <= 0.5 * stride + 1e-3
+    bump = ops.exp(ops.where(reach, 0.0, -0.5 * distance))  # (pictures, faces, cells)
     low, high = _ranges(grid, recipe)
-    fits = ops.logical_and(size >= low, size < high)
+    is_face, is_doubtful = ops.equal(kind, FACE), ops.equal(kind, DOUBTFUL)
+    fits = ops.logical_and(ops.logical_and(size >= low, size < high), is_face)
     almost = ops.logical_and(size >= low / recipe.blend, size < high * recipe.blend)
-    is_face = ops.equal(kind, FACE)
-    mine = ops.where(ops.logical_and(fits, is_face), bump, 0.0)
+    mine = ops.where(fits, bump, 0.0)
     best = ops.max(mine, axis=1)
     owner = ops.argmax(mine, axis=1)  # (pictures, cells)
-    unclear = ops.logical_or(
-        ops.logical_and(is_face, ops.logical_and(almost, ops.logical_not(fits))),
-        ops.logical_and(ops.equal(kind, DOUBTFUL), almost),
-    )
+    unclear = ops.logical_and(almost, ops.logical_or(is_face, is_doubtful))
+    unclear = ops.logical_and(unclear, ops.logical_not(fits))
     ignored = ops.max(ops.where(unclear, bump, 0.0), axis=1) > _NEAR
     ignored = ops.logical_and(ignored, best < _OWN)
     best = ops.where(best > _NEAR, best, 0.0)
-    owned = ops.take_along_axis(labels, ops.cast(owner, "int32")[:, :, None], axis=1)
+    pictures, faces, columns = ops.shape(labels)
+    first = ops.cast(ops.arange(pictures), "int32")[:, None] * faces
+    owned = ops.take(
+        ops.reshape(labels, (-1, columns)), first + ops.cast(owner, "int32"), axis=0
+    )
     return CellTargets(
         bump=best,
         weight=ops.where(ignored, 0.0, 1.0),
