@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -112,7 +113,11 @@ class VideoWriter:
             output.close()
         except (self._av.FFmpegError, OSError) as error:
             if not self._broken:  # else the first error has been told
+                self._broken = True
                 raise self._error(error) from error
+        finally:
+            if self._broken:
+                cut_to_whole_fragments(self.path)
 
     def _open(self, image: NDArray[np.uint8], timestamp_s: float) -> None:
         self._output = self._av.open(
@@ -128,7 +133,8 @@ class VideoWriter:
         video.pix_fmt = "yuv420p"
         video.codec_context.time_base = TIME_BASE
         video.codec_context.gop_size = max(int(self._rate), 1)
-        video.options = {"preset": "veryfast", "crf": "20"}
+        # Without frames that refer to later ones nothing is shifted in time.
+        video.options = {"preset": "veryfast", "crf": "20", "bf": "0"}
         self._video = video
         if self._sound_from is not None:
             self._sound = Sound.open(self._sound_from, self._output, timestamp_s)
@@ -137,7 +143,7 @@ class VideoWriter:
         reason = getattr(error, "strerror", None) or error
         return MoodlensError(
             f"{self.path}: the video can't be written: {reason} "
-            f"(after {self.frames} frames, which are kept)"
+            f"(at frame {self.frames}; what was written before is kept)"
         )
 
     def __enter__(self) -> VideoWriter:
@@ -150,6 +156,28 @@ class VideoWriter:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def cut_to_whole_fragments(path: Path) -> None:
+    """Drop the torn end of an MP4 file whose writing failed, so every player takes the rest.
+
+    The file is a row of boxes, each with its size and type in front (ISO/IEC 14496-12, 4.2); a
+    fragment is a `moof` box and the `mdat` box of its frames.
+    """
+    whole = at = 0
+    total = path.stat().st_size
+    with path.open("r+b") as file:
+        while at + 8 <= total:
+            file.seek(at)
+            size, kind = struct.unpack(">I4s", file.read(8))
+            if size == 1:
+                size = struct.unpack(">Q", file.read(8))[0]
+            if size < 8 or at + size > total:
+                break
+            at += size
+            if kind != b"moof":
+                whole = at
+        file.truncate(whole)
 
 
 def _fitted(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
