@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from moodlens.errors import MissingExtraError, ModelError
 from moodlens.recognition.classifier import CAM_OUTPUT, open_session
@@ -49,18 +49,61 @@ def write_onnx(network: Any, path: Path, info: ModelInfo) -> None:
 
     Raises:
         MissingExtraError: the converter is not installed.
-        ModelError: the conversion fails.
+        ModelError: the conversion fails, or the result does not agree with the network.
     """
-    try:
-        import onnx
-    except ImportError as error:
-        raise MissingExtraError("writing ONNX files", "train") from error
-    from moodlens.artifacts.convert import keras_to_onnx  # type: ignore[attr-defined]
-
-    graph = keras_to_onnx(with_activation_map(network))
-    del onnx
+    graph = _convert(with_activation_map(network))
     write_card(graph, info)
     write_atomically(path, lambda file: file.write(graph.SerializeToString()))
+    gap = parity(network, path)
+    if gap > PARITY:
+        raise ModelError(f"{path}: differs from the Keras network by {gap:.1e} in its logits")
+
+
+def _convert(model: Any) -> Any:
+    """A Keras model with the outputs scores and cam as an `onnx.ModelProto`."""
+    try:
+        import onnx
+        import tf2onnx  # noqa: F401  Keras asks for it halfway through
+    except ImportError as error:
+        raise MissingExtraError("writing ONNX files", "train") from error
+    model(np.zeros((1, *model.input_shape[1:]), np.float32))  # Keras exports called models only
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "network.onnx"
+        try:
+            model.export(str(target), format="onnx", verbose=False)
+            graph = onnx.load(str(target))
+        except Exception as error:  # TensorFlow and tf2onnx raise many kinds
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise ModelError(f"{model.name}: can't be converted to ONNX: {reason}") from error
+    _name_outputs(graph, (SCORES_OUTPUT, CAM_OUTPUT))
+    return graph
+
+
+def _name_outputs(graph: Any, names: tuple[str, ...]) -> None:
+    """Give the graph's outputs our names, in our order: scores have two axes, maps four."""
+    outputs = sorted(graph.graph.output, key=lambda o: len(o.type.tensor_type.shape.dim))
+    if len(outputs) != len(names):
+        raise ModelError(f"expected {len(names)} outputs after conversion, found {len(outputs)}")
+    new = {output.name: name for output, name in zip(outputs, names, strict=True)}
+    for node in graph.graph.node:
+        for places in (node.input, node.output):
+            for i, name in enumerate(places):
+                places[i] = new.get(name, name)
+    for output in outputs:
+        output.name = new[output.name]
+    ordered = [type(output).FromString(output.SerializeToString()) for output in outputs]
+    del graph.graph.output[:]
+    graph.graph.output.extend(ordered)
+
+
+def parity(network: Any, path: Path, *, faces: int = 16) -> float:
+    """Largest difference between the logits of a Keras network and an ONNX file of it."""
+    rng = np.random.default_rng(0)
+    x = rng.random((faces, *network.input_shape[1:]), dtype=np.float32)
+    session = open_session(path, 1)
+    found = session.run([SCORES_OUTPUT], {session.get_inputs()[0].name: x})[0]
+    expected = np.asarray(network.predict(x, verbose=0))
+    return float(np.abs(found - expected).max())
 
 
 def write_card(graph: Any, info: ModelInfo) -> None:
@@ -70,3 +113,12 @@ def write_card(graph: Any, info: ModelInfo) -> None:
     graph.metadata_props.extend(kept)
     entry = graph.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, info.model_dump_json()
+
+
+def rewrite_card(path: Path, info: ModelInfo) -> None:
+    """Give an ONNX file another card."""
+    import onnx
+
+    graph = onnx.load(str(path))
+    write_card(graph, info)
+    write_atomically(path, lambda file: file.write(graph.SerializeToString()))

@@ -1,0 +1,255 @@
+"""From a finished run to the files in the package: weights, card, measured figures.
+
+    python -m moodlens.training.packaging RUN --name moodlens-default --data fer2013.csv.xz
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from moodlens import __version__
+from moodlens.datasets import FaceDataset, load_dataset
+from moodlens.datasets.twins import without_twins
+from moodlens.errors import ModelError, MoodlensError
+from moodlens.evaluation.calibrate import Calibration, calibrate
+from moodlens.evaluation.evaluate import evaluate, framing, raw_logits
+from moodlens.recognition.classifier import Classifier
+from moodlens.recognition.metadata import ModelInfo
+from moodlens.training.recipe import Recipe
+from moodlens.training.storage import (
+    BEST,
+    CHECKPOINT,
+    LOG,
+    RECORD,
+    load_weights,
+    read_arrays,
+    read_log,
+    write_text,
+)
+from moodlens.training.targets import usable_rows
+
+LARGEST_FILE = 12 * 1024 * 1024
+PACKAGED = Path(__file__).parents[1] / "artifacts" / "packaged"
+LICENCE = "Apache-2.0; trained on FER2013, whose pictures have no authoritative licence"
+
+
+def package_model(
+    run: Path,
+    name: str,
+    dataset: FaceDataset,
+    *,
+    packaged: Path = PACKAGED,
+    figures: Path | None = None,
+    record: dict[str, Any] | None = None,
+    description: str = "",
+) -> dict[str, Any]:
+    """Write `NAME.keras` and `NAME.onnx`, calibrated and with a full card, and measure them.
+
+    Args:
+        run: folder of a training run.
+        name: of the model.
+        dataset: all of FER2013 with FER+ votes, where the run had them.
+        packaged: where the two files go.
+        figures: where `NAME.json` goes, from which the model card is rendered; None: nowhere.
+        record: what reproduces the run; None: the run's own `run.json`.
+        description: one line for the card.
+
+    Returns:
+        The measured figures, as written to `NAME.json`.
+
+    Raises:
+        MoodlensError: the run has no weights yet, or the file would be larger than 12 MB.
+    """
+    from moodlens.training.network import plain_network
+    from moodlens.training.onnx_export import parity, rewrite_card, write_onnx
+
+    recipe = recipe_of(run)
+    record = read_record(run, recipe, dataset) if record is None else record
+    weights = load_weights(run / BEST)
+    network = plain_network(recipe.network, weights, votes=_has_votes(run, recipe))
+    log = read_log(run / LOG)
+    best = max(log, key=lambda r: (r.val_accuracy_no_twins, r.epoch), default=None)
+    record["epochs_run"] = len(log)
+    record["best_epoch"] = best.epoch if best else None
+
+    packaged.mkdir(parents=True, exist_ok=True)
+    onnx_path, keras_path = packaged / f"{name}.onnx", packaged / f"{name}.keras"
+    draft = packaged / f"{name}.draft.onnx"
+    info = ModelInfo(
+        name=name,
+        version=__version__,
+        description=description or "Apparent emotion of a face, trained from scratch on FER2013",
+        licence=LICENCE,
+        source="moodlens train",
+        training=record,
+    )
+    try:
+        write_onnx(network, draft, info)
+        measured, fitted = measure(draft, dataset)
+        info = finished_card(info, measured, fitted)
+        rewrite_card(draft, info)
+        draft.replace(onnx_path)
+    finally:
+        draft.unlink(missing_ok=True)
+    network.save(keras_path)
+    for path in (onnx_path, keras_path):
+        if path.stat().st_size > LARGEST_FILE:
+            raise ModelError(f"{path}: {path.stat().st_size / 2**20:.1f} MB, at most 12 MB")
+    measured |= {
+        "name": name,
+        "version": __version__,
+        "description": info.description,
+        "licence": LICENCE,
+        "parameters": int(network.count_params()),
+        "onnx_bytes": onnx_path.stat().st_size,
+        "keras_bytes": keras_path.stat().st_size,
+        "parity_keras_onnx": float(f"{parity(network, onnx_path):.1e}"),
+        "ms_a_face_batch_1": round(milliseconds_a_face(onnx_path, 1), 3),
+        "ms_a_face_batch_64": round(milliseconds_a_face(onnx_path, 64), 3),
+        "training": record,
+        "log": [vars(line) for line in log],
+    }
+    if figures is not None:
+        figures.mkdir(parents=True, exist_ok=True)
+        write_text(figures / f"{name}.json", json.dumps(measured, indent=1) + "\n")
+    return measured
+
+
+def finished_card(info: ModelInfo, measured: dict[str, Any], fitted: Calibration) -> ModelInfo:
+    """The card with what was measured and fitted."""
+    return info.model_copy(
+        update={
+            "temperature": round(fitted.temperature, 6),
+            "conformal_threshold": round(fitted.threshold, 6),
+            "metrics": card_metrics(measured),
+        }
+    )
+
+
+def measure(path: Path, dataset: FaceDataset) -> tuple[dict[str, Any], Calibration]:
+    """Everything that is measured on PublicTest, with the calibration fitted there."""
+    validation, training = dataset.split("PublicTest"), dataset.split("Training")
+    unseen = without_twins(validation.images, training.images)
+    classifier = Classifier(path, threads=0)
+    fitted = calibrate(raw_logits(classifier, validation.images), validation.labels)
+    result = evaluate(classifier, validation)
+    calibrated = replace(
+        result, probabilities=_tempered(result.probabilities, classifier, fitted.temperature)
+    )
+    return {
+        "split": "PublicTest",
+        **calibrated.to_dict(),
+        "n_without_twins": int(unseen.sum()),
+        "accuracy_without_twins": round(calibrated.accuracy(unseen), 5),
+        "accuracy_of_twins": round(calibrated.accuracy(~unseen), 5),
+        "calibration": fitted.report,
+        "framing": framing(classifier, validation),
+    }, fitted
+
+
+def _tempered(probabilities: Any, classifier: Classifier, temperature: float) -> Any:
+    from moodlens.recognition.calibration import temper
+
+    return temper(probabilities, temperature / classifier.info.temperature)
+
+
+def card_metrics(measured: dict[str, Any]) -> dict[str, Any]:
+    """The figures that travel inside the model file."""
+    kept = ("split", "n", "accuracy", "loss", "n_without_twins", "accuracy_without_twins")
+    calibration = measured["calibration"]
+    return {
+        **{name: measured[name] for name in kept},
+        "ece_cross_validated": calibration["ece_cross_validated"],
+        "per_class_f1": {label: row["f1"] for label, row in measured["per_class"].items()},
+        "conformal": calibration["conformal"],
+        "framing": measured["framing"],
+    }
+
+
+def milliseconds_a_face(path: Path, batch: int, *, seconds: float = 2.0) -> float:
+    """Median time of the network on one thread, for one face of a batch, in milliseconds."""
+    classifier = Classifier(path, threads=1)
+    side = classifier.input_side
+    crops = np.random.default_rng(0).integers(0, 256, (batch, side, side), dtype=np.uint8)
+    classifier.classify(crops)
+    spent: list[float] = []
+    while sum(spent) < seconds or len(spent) < 5:
+        started = time.perf_counter()
+        classifier.classify(crops)
+        spent.append(time.perf_counter() - started)
+    return float(np.median(spent)) * 1000 / batch
+
+
+def recipe_of(run: Path) -> Recipe:
+    """The recipe that a run's checkpoint was made with."""
+    state = read_arrays(run / CHECKPOINT)
+    try:
+        return Recipe.model_validate_json(str(state["recipe"]))
+    except (KeyError, ValueError) as error:
+        raise MoodlensError(f"{run / CHECKPOINT}: holds no recipe that this code knows") from error
+
+
+def _has_votes(run: Path, recipe: Recipe) -> bool:
+    """Whether the run had the vote head: it adds a kernel and a bias to the plain network's."""
+    from moodlens.training.network import build_network
+
+    return len(load_weights(run / BEST)) > len(build_network(recipe.network).get_weights())
+
+
+def read_record(run: Path, recipe: Recipe, dataset: FaceDataset) -> dict[str, Any]:
+    """The run's own record; for a run without one, what can be said now."""
+    path = run / RECORD
+    if path.exists():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return dict(found)
+    import keras
+
+    from moodlens.training.provenance import describe_run
+
+    left_out = usable_rows(dataset.split("Training"))[1]
+    return describe_run(recipe, dataset, backend=keras.backend.backend(), left_out=left_out)
+
+
+def main() -> None:
+    """See the module's docstring."""
+    ask = argparse.ArgumentParser(description="Package the best weights of a training run.")
+    ask.add_argument("run", type=Path)
+    ask.add_argument("--name", required=True)
+    ask.add_argument("--data", type=Path, required=True)
+    ask.add_argument("--ferplus", type=Path)
+    ask.add_argument("--packaged", type=Path, default=PACKAGED)
+    ask.add_argument("--docs", type=Path, default=Path("docs"))
+    ask.add_argument("--backend", help="that the run had, where it kept no record")
+    ask.add_argument("--description", default="")
+    given = ask.parse_args()
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    from moodlens.training.model_card import write_model_card
+
+    dataset = load_dataset(given.data, ferplus=given.ferplus)
+    record = read_record(given.run, recipe_of(given.run), dataset)
+    if given.backend:
+        record["backend"] = given.backend
+    figures = given.docs / "model-card"
+    measured = package_model(
+        given.run,
+        given.name,
+        dataset,
+        packaged=given.packaged,
+        figures=figures,
+        record=record,
+        description=given.description,
+    )
+    write_model_card(figures, given.docs / "model-card.md")
+    print(json.dumps(card_metrics(measured), indent=1))
+
+
+if __name__ == "__main__":
+    main()
