@@ -69,9 +69,7 @@ def _module_level_imports(tree: ast.Module) -> set[str]:
 @pytest.mark.parametrize(
     "path",
     sorted(
-        p
-        for p in SOURCES.rglob("*.py")
-        if p.relative_to(SOURCES).parts[0] not in ROOMS_WITH_EXTRAS
+        p for p in SOURCES.rglob("*.py") if p.relative_to(SOURCES).parts[0] not in ROOMS_WITH_EXTRAS
     ),
     ids=lambda p: str(p.relative_to(SOURCES)),
 )

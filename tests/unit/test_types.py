@@ -76,7 +76,7 @@ def test_largest_face() -> None:
         {"box_xyxy": (0.0, 0.0, float("nan"), 5.0)},
         {"scores": {"happy": 1.0}},
         {"scores": dict.fromkeys(EMOTIONS, 0.5)},
-        {"scores": {e: 1 / 7 for e in reversed(EMOTIONS)}},
+        {"scores": dict.fromkeys(reversed(EMOTIONS), 1 / 7)},
     ],
 )
 def test_a_face_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:

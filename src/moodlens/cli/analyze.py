@@ -6,7 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterator
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 command = typer.Typer(add_completion=False)
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How the result is written."""
 
     table = "table"
@@ -37,7 +37,9 @@ class Format(str, Enum):
 )
 def analyze(
     paths: list[str] = typer.Argument(metavar="PATH...", help="Pictures, folders or globs."),
-    format: Format = typer.Option(Format.table, help="Of the result on standard output."),
+    shape: Format = typer.Option(
+        Format.table, "--format", help="Of the result on standard output."
+    ),
     output: Path | None = typer.Option(None, help="Folder for what is written to files."),
     annotate: bool = typer.Option(False, help="Write pictures with boxes and labels to --output."),
     detector: str | None = typer.Option(None, help="auto, moodlens, yunet or haar."),
@@ -57,10 +59,10 @@ def analyze(
         result = _one(lens, source, output if annotate else None)
         if result.error:
             typer.echo(f"moodlens: {result.error}", err=True)
-        if format is Format.jsonl:
+        if shape is Format.jsonl:
             typer.echo(json.dumps(result.to_dict(), ensure_ascii=False))
         results.append(result)
-    _write(results, format)
+    _write(results, shape)
     if any(result.error for result in results):
         raise typer.Exit(1)
 
@@ -116,12 +118,12 @@ def _free_name(folder: Path, source: Path) -> Path:
     raise MoodlensError(f"{folder}: too many files named {source.stem}; choose another folder")
 
 
-def _write(results: list[Analysis], format: Format) -> None:
-    if format is Format.json:
+def _write(results: list[Analysis], shape: Format) -> None:
+    if shape is Format.json:
         typer.echo(json.dumps([r.to_dict() for r in results], ensure_ascii=False, indent=2))
-    elif format is Format.csv:
+    elif shape is Format.csv:
         _write_csv(results)
-    elif format is Format.table:
+    elif shape is Format.table:
         _write_table(results)
 
 
@@ -138,9 +140,11 @@ def _write_csv(results: list[Analysis]) -> None:
         for number, face in enumerate(result.faces, start=1):
             said = face.to_dict()
             writer.writerow(
-                [result.source, number, *said["box_xyxy"], said["detection_score"]]
-                + [said["emotion"], said["confidence"], str(said["uncertain"]).lower()]
-                + [*said["scores"].values(), said["valence"], said["arousal"], ""]
+                [
+                    *(result.source, number, *said["box_xyxy"], said["detection_score"]),
+                    *(said["emotion"], said["confidence"], str(said["uncertain"]).lower()),
+                    *(*said["scores"].values(), said["valence"], said["arousal"], ""),
+                ]
             )
 
 
@@ -167,7 +171,7 @@ def _write_table(results: list[Analysis]) -> None:
             others = [e for e in face.prediction_set if e != face.emotion]
             table.add_row(
                 result.source,
-                f"{style.emoji} {face.emotion}" + (" [dim](uncertain)[/dim]" if face.uncertain else ""),
+                f"{style.emoji} {face.emotion}{' [dim]?[/dim]' if face.uncertain else ''}",
                 f"{face.confidence:.0%}",
                 ", ".join(others[:3]) or "-",
                 " ".join(f"{v:.0f}" for v in face.box_xyxy),

@@ -24,6 +24,7 @@ COMMANDS = (
     "recommend",
     "models",
     "train",
+    "train-detector",
     "tune",
     "export",
     "evaluate",
@@ -31,19 +32,24 @@ COMMANDS = (
     "batch",
     "bench",
 )
-"""In the order of --help. `moodlens.cli.NAME` holds a Typer app called `command`."""
+"""In the order of --help. `moodlens.cli.NAME` holds a Typer app called `command`; a hyphen in the
+name is an underscore in the module's."""
+
+
+def _module(name: str) -> str:
+    return f"moodlens.cli.{name.replace('-', '_')}"
 
 
 class LazyGroup(TyperGroup):
     """A group that knows its commands' names and imports the one that is called."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        return [name for name in COMMANDS if find_spec(f"moodlens.cli.{name}")]
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (Typer's signature)
+        return [name for name in COMMANDS if find_spec(_module(name))]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in self.list_commands(ctx):
             return None
-        found = to_command(import_module(f"moodlens.cli.{cmd_name}").command)
+        found = to_command(import_module(_module(cmd_name)).command)
         found.name = cmd_name
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 
 import typer
 
@@ -13,7 +13,7 @@ from moodlens.emotions import EMOTIONS, STYLES
 command = typer.Typer(add_completion=False)
 
 
-class Direction(str, Enum):
+class Direction(StrEnum):
     """Stay with the mood, or move on from it."""
 
     match = "match"

@@ -42,7 +42,8 @@ class Haar:
         scale = min(1.0, SMALLEST_PX / max(min_face_px, 1.0), 960 / max(height, width))
         gray = to_gray(frame)
         if scale < 1:
-            gray = np.asarray(cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+            smaller = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            gray = np.asarray(smaller, np.uint8)
         px, py = round(gray.shape[1] * BORDER), round(gray.shape[0] * BORDER)
         padded = cv2.copyMakeBorder(gray, py, py, px, px, cv2.BORDER_REPLICATE)
         found, _, weights = self._cascade().detectMultiScale3(
@@ -55,7 +56,8 @@ class Haar:
         boxes -= np.array([px, py, px, py], np.float32)
         scores = 1 / (1 + np.exp(-np.asarray(weights, np.float32).reshape(-1) / 2))
         order = np.argsort(-scores)
-        return Detections((boxes / scale)[order].astype(np.float32), scores[order].astype(np.float32))
+        boxes = (boxes / scale).astype(np.float32)
+        return Detections(boxes[order], scores[order].astype(np.float32))
 
     def crop_squares(self, detections: Detections) -> NDArray[np.float32]:
         return squares_from_boxes(detections, 1.0, 1.0)

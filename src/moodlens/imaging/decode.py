@@ -51,6 +51,11 @@ def load_image(
                 return _to_bgr(ImageOps.exif_transpose(picture))
     except ImageError:
         raise
+    except Image.DecompressionBombError:
+        raise ImageError(
+            f"{name}: the picture is far too large; "
+            f"at most {limit / 1e6:.0f} million pixels are read (MOODLENS_MAX_PIXELS)"
+        ) from None
     except UnidentifiedImageError:
         raise ImageError(f"{name}: not a picture ({_looks_like(data)})") from None
     except Exception as error:  # Pillow's readers raise many kinds on damaged files
@@ -72,6 +77,7 @@ def _read(path: Path) -> bytes:
 def _to_bgr(picture: Image.Image) -> NDArray[np.uint8]:
     if picture.mode.startswith("I") or picture.mode == "F":
         values = np.asarray(picture, dtype=np.float64)
+        # Whole numbers are 16 bit deep; real ones have no agreed white, so the brightest is it.
         top = 65535.0 if picture.mode != "F" else max(float(values.max()), 1.0)
         gray = np.clip(values / top * 255.0 + 0.5, 0, 255).astype(np.uint8)
         return np.repeat(gray[..., None], 3, axis=2)

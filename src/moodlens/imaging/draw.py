@@ -37,8 +37,8 @@ def _draw_face(out: NDArray[np.uint8], face: Face, size: float) -> None:
     height, width = out.shape[:2]
     color = STYLES[face.emotion].bgr
     line = max(1, round(2 * size))
-    x1, y1 = (int(np.clip(v, 0, m - 1)) for v, m in zip(face.box_xyxy[:2], (width, height), strict=True))
-    x2, y2 = (int(np.clip(v, 0, m - 1)) for v, m in zip(face.box_xyxy[2:], (width, height), strict=True))
+    limits = (width - 1, height - 1) * 2
+    x1, y1, x2, y2 = (int(np.clip(v, 0, m)) for v, m in zip(face.box_xyxy, limits, strict=True))
     if face.uncertain:
         _dashed(out, (x1, y1, x2, y2), color, line)
     else:
@@ -70,7 +70,8 @@ def _dashed(
 ) -> None:
     x1, y1, x2, y2 = box
     dash = max(4, 4 * line)
-    for a, b in (((x1, y1), (x2, y1)), ((x1, y2), (x2, y2)), ((x1, y1), (x1, y2)), ((x2, y1), (x2, y2))):
+    corners = (x1, y1), (x2, y1), (x2, y2), (x1, y2)
+    for a, b in zip(corners, (*corners[1:], corners[0]), strict=True):
         length = max(abs(b[0] - a[0]), abs(b[1] - a[1]), 1)
         step = ((b[0] - a[0]) / length, (b[1] - a[1]) / length)
         for at in range(0, length, 2 * dash):

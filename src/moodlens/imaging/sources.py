@@ -95,7 +95,9 @@ class CallerSource:
     """Frames that the caller makes, a thirtieth of a second apart."""
 
     def __init__(self, frames: Iterable[NDArray[np.uint8]]) -> None:
-        self.name, self.fps, self.frame_count, self.live = "frames", 30.0, None, False
+        self.name, self.live = "frames", False
+        self.fps: float | None = 30.0
+        self.frame_count: int | None = None
         self._frames = frames
 
     def __iter__(self) -> Iterator[SourceFrame]:
@@ -112,7 +114,9 @@ class PictureSource:
     def __init__(self, name: str, paths: list[Path]) -> None:
         if not paths:
             raise SourceError(f"{name}: no pictures there")
-        self.name, self.fps, self.frame_count, self.live = name, 1.0, len(paths), False
+        self.name, self.live = name, False
+        self.fps: float | None = 1.0
+        self.frame_count: int | None = len(paths)
         self._paths = paths
 
     def __iter__(self) -> Iterator[SourceFrame]:
@@ -137,8 +141,8 @@ class VideoFileSource:
         fps = float(self._capture.get(cv2.CAP_PROP_FPS))
         count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.name, self.live = str(path), False
-        self.fps = fps if 0 < fps < 1000 else None
-        self.frame_count = count if count > 0 else None
+        self.fps: float | None = fps if 0 < fps < 1000 else None
+        self.frame_count: int | None = count if count > 0 else None
 
     def __iter__(self) -> Iterator[SourceFrame]:
         index, last = 0, -1.0
@@ -162,7 +166,8 @@ class LiveSource:
     """A camera or network stream; only the newest frame is kept for the reader."""
 
     def __init__(self, address: int | str, name: str) -> None:
-        self.name, self.frame_count, self.live = name, None, True
+        self.name, self.live = name, True
+        self.frame_count: int | None = None
         self._address = address
         self._capture = _capture(address)
         if not self._capture.isOpened():
@@ -223,13 +228,8 @@ class LiveSource:
 
 def _capture(address: int | str) -> cv2.VideoCapture:
     """An OpenCV capture, with the libraries behind it kept from writing to our output."""
-    level = cv2.getLogLevel()
-    cv2.setLogLevel(0)
-    try:
-        with _Quiet():
-            return cv2.VideoCapture(address)
-    finally:
-        cv2.setLogLevel(level)
+    with _Quiet():
+        return cv2.VideoCapture(address)
 
 
 class _Quiet:

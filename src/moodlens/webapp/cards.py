@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from moodlens.emotions import EMOTIONS, STYLES, Emotion
+from moodlens.emotions import EMOTIONS, STYLES
 from moodlens.recommendations import Recommendation
 from moodlens.types import Face
 
@@ -19,7 +19,8 @@ def probability_bars(face: Face) -> None:
         weight = "700" if emotion == face.emotion else "400"
         rows.append(
             f'<div role="img" aria-label="{emotion} {p:.0%}" style="display:grid;'
-            f'grid-template-columns:7.5rem 1fr 3rem;gap:.5rem;align-items:center;font-weight:{weight}">'
+            "grid-template-columns:7.5rem 1fr 3rem;gap:.5rem;align-items:center;"
+            f'font-weight:{weight}">'
             f"<span>{style.emoji} {emotion}</span>"
             '<span style="background:rgba(128,128,128,.18);border-radius:.4rem;height:.8rem">'
             f'<span style="display:block;width:{100 * p:.1f}%;background:{style.hex_color};'
@@ -47,8 +48,10 @@ def recommendation_card(found: Recommendation) -> None:
     """A quote, an activity and music links."""
     said = found.to_dict()
     quote, activity = said["quote"], said["activity"]
-    st.markdown(f"> *{_plain(quote['text'])}*\n>\n> — {_plain(quote['author'])}, {_plain(quote['work'])}")
-    st.markdown(f"**{_plain(activity['title'])}** · {activity['minutes']} min  \n{_plain(activity['text'])}")
+    source = f"{_plain(quote['author'])}, {_plain(quote['work'])}"
+    st.markdown(f"> *{_plain(quote['text'])}*\n>\n> — {source}")
+    st.markdown(f"**{_plain(activity['title'])}** · {activity['minutes']} min")
+    st.markdown(_plain(activity["text"]))
     for piece in said["music"]:
         links = " · ".join(f"[{name}]({url})" for name, url in piece["links"].items())
         st.markdown(f"🎵 {_plain(piece['title'])} — {_plain(piece['artist'])}  \n{links}")
@@ -68,8 +71,3 @@ def no_face() -> None:
 def _plain(text: str) -> str:
     """Text from a file, shown as text."""
     return escape(text, quote=False).replace("*", r"\*").replace("_", r"\_").replace("[", r"\[")
-
-
-def emotion_of(label: str) -> Emotion:
-    """A label that is known to be one."""
-    return EMOTIONS[EMOTIONS.index(label)]  # type: ignore[arg-type]

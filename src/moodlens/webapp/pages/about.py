@@ -9,9 +9,10 @@ from moodlens.webapp.shared import shared_lens
 
 def show() -> None:
     """Draw the page."""
-    info = shared_lens().classifier.info
+    lens = shared_lens()
+    info = lens.classifier.info
     st.title("The model and its limits")
-    st.markdown(f"**{info.name}**, version {info.version}. Detector: {shared_lens().detector.name}.")
+    st.markdown(f"**{info.name}**, version {info.version}. Face detector: {lens.detector.name}.")
     if info.metrics:
         st.json(info.metrics, expanded=1)
     st.subheader("Limits")

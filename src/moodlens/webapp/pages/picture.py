@@ -35,8 +35,10 @@ def show() -> None:
     with sample:
         pictures += _samples()
     if not pictures:
-        st.caption("Add a picture to see every face's apparent emotion, seven probabilities, "
-                   "and suggestions that fit.")
+        st.caption(
+            "Add a picture to see every face's apparent emotion, seven probabilities, "
+            "and suggestions that fit."
+        )
     for name, data in pictures:
         _one(name, data)
 

@@ -1,0 +1,5 @@
+"""`python -m moodlens`: the command line."""
+
+from moodlens.cli.main import main
+
+main()
