@@ -72,12 +72,14 @@ def vary(
     flip = rng.random() < 0.5
     if rng.random() < 0.5:
         zoom = np.exp(rng.uniform(-np.log(ZOOM), np.log(ZOOM)))
-        scale = np.float32([zoom, zoom * np.exp(rng.normal(0, 0.04))])
-        room = np.float32([width, height]) * (1 - scale)
+        scale = np.array([zoom, zoom * np.exp(rng.normal(0, 0.04))], np.float32)
+        room = np.array([width, height], np.float32) * (1 - scale)
         shift = (room * rng.uniform(0, 1, 2)).astype(np.float32)
     if flip:
         label = mirrored(label, width)
-    matrix = np.float32([[-scale[0] if flip else scale[0], 0, 0], [0, scale[1], shift[1]]])
+    matrix = np.array(
+        [[-scale[0] if flip else scale[0], 0, 0], [0, scale[1], shift[1]]], np.float32
+    )
     matrix[0, 2] = shift[0] + (scale[0] * (width - 1) if flip else 0)
     if flip or scale[0] != 1:
         border = cv2.BORDER_CONSTANT if rng.random() < 0.5 else cv2.BORDER_REFLECT_101
@@ -112,7 +114,7 @@ def _judge_again(label: NDArray[np.float32], width: int, height: int) -> None:
     """After a zoom: faces now tiny or mostly outside become doubtful; in place."""
     wh = np.maximum(label[:, 2:4] - label[:, :2], 1e-3)
     low = np.maximum(label[:, :2], 0)
-    high = np.minimum(label[:, 2:4], np.float32([width, height]))
+    high = np.minimum(label[:, 2:4], np.array([width, height], np.float32))
     seen = np.prod(np.clip(high - low, 0, None), axis=1) / np.prod(wh, axis=1)
     poor = (np.sqrt(np.prod(wh, axis=1)) < TINY_PX) | (seen < 0.55)
     label[(label[:, 14] == FACE) & poor, 14] = DOUBTFUL

@@ -113,7 +113,7 @@ def pattern(side: int, rng: Chance) -> Gray:
     else:
         wave = np.sin(np.pi * rate * u) + np.sin(np.pi * rate * rng.uniform(0.5, 2) * v)
     level, swing = rng.uniform(60, 196), rng.uniform(20, 120)
-    return np.clip(level + swing * wave, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(level + swing * wave, 0, 255), np.uint8)
 
 
 def lettering(side: int, rng: Chance) -> Gray:

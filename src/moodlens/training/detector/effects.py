@@ -97,7 +97,7 @@ def _side_light(picture: Gray, rng: Chance) -> Gray:
     x = np.linspace(-1, 1, width, dtype=np.float32)[None] * np.cos(angle)
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None] * np.sin(angle)
     ramp = np.exp((x + y) * rng.uniform(0.1, 0.8)).astype(np.float32)
-    return np.clip(picture * ramp, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(picture * ramp, 0, 255), np.uint8)
 
 
 def _motion_blur(picture: Gray, rng: Chance) -> Gray:

@@ -27,7 +27,12 @@ class _Graph:
     def __init__(self, model: Any) -> None:
         from onnx import TensorProto, helper, numpy_helper
 
-        self._model, self._helper, self._numpy, self._types = model, helper, numpy_helper, TensorProto
+        self._model, self._helper, self._numpy, self._types = (
+            model,
+            helper,
+            numpy_helper,
+            TensorProto,
+        )
         self.nodes: list[Any] = []
         self.weights: list[Any] = []
 
@@ -44,8 +49,10 @@ class _Graph:
         stored = self.constant(f"{name}_half", value.astype(np.float16))
         return self.node("Cast", [stored], name, to=self._types.FLOAT)
 
-    def conv(self, x: str, name: str, *, strides: int = 1, scale: float = 1.0, offset: float = 0.0) -> str:
-        """A convolution with its batch normalisation and an input `x * scale + offset` folded in."""
+    def conv(
+        self, x: str, name: str, *, strides: int = 1, scale: float = 1.0, offset: float = 0.0
+    ) -> str:
+        """A convolution with its normalisation and an input `x * scale + offset` folded in."""
         layer = self._model.get_layer(name)
         parameters = [np.asarray(w, np.float32) for w in layer.get_weights()]
         kernel = parameters[0].transpose(3, 2, 0, 1)  # (out, in, rows, columns)
@@ -60,9 +67,15 @@ class _Graph:
         size = kernel.shape[2]
         extra = max(size - strides, 0)
         before, after = extra // 2, extra - extra // 2
-        inputs = [x, self._half(f"{name}_w", kernel * np.float32(scale)), self.constant(f"{name}_b", bias.astype(np.float32))]
+        inputs = [
+            x,
+            self._half(f"{name}_w", kernel * np.float32(scale)),
+            self.constant(f"{name}_b", bias.astype(np.float32)),
+        ]
         pads = [before, before, after, after]
-        return self.node("Conv", inputs, name, strides=[strides] * 2, pads=pads, kernel_shape=[size] * 2)
+        return self.node(
+            "Conv", inputs, name, strides=[strides] * 2, pads=pads, kernel_shape=[size] * 2
+        )
 
 
 def export_detector(model: Any, recipe: NetworkRecipe, path: Path, card: dict[str, Any]) -> Path:
@@ -108,7 +121,9 @@ def export_detector(model: Any, recipe: NetworkRecipe, path: Path, card: dict[st
 
     # Keras standardises pixels/255 by `4x - 2`. Outside the picture its convolution sees 0 after
     # that step; folding the offset into the bias there would be wrong, so the border is its grey.
-    x = graph.node("Sub", ["pictures", graph.constant("grey", np.array(127.5, np.float32))], "centred")
+    x = graph.node(
+        "Sub", ["pictures", graph.constant("grey", np.array(127.5, np.float32))], "centred"
+    )
     x = relu(graph.conv(x, "stem", strides=4, scale=4 / 255), "stem")
     fine = stage(x, 0)
     middle = stage(fine, 1)

@@ -82,7 +82,7 @@ class AnnotatedFaces:
 def annotate_faces(
     pictures: NDArray[np.uint8],
     detector: Detector,
-    report: Callable[[int], None] = lambda done: None,
+    report: Callable[[int], None] = lambda _done: None,
 ) -> AnnotatedFaces:
     """Boxes and landmarks of (n, side, side) face pictures, the doubtful ones left out."""
     rows, boxes, marks = [], [], []
@@ -178,7 +178,8 @@ def people_in(picture: NDArray[np.uint8], detector: Detector) -> Detections:
 
     The detector must have been opened with a low minimum score.
     """
-    boxes, scores, marks = [], [], []
+    boxes: list[NDArray[np.float32]] = []
+    scores, marks = [], []
     for scale, least in LOOKS:
         seen = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
         frame = np.asarray(cv2.cvtColor(seen, cv2.COLOR_GRAY2BGR), np.uint8)

@@ -47,7 +47,7 @@ class DetectorTraining:
 
     recipe: DetectorRecipe
     folder: Path
-    report: Callable[[RoundResult], None] = lambda result: None
+    report: Callable[[RoundResult], None] = lambda _result: None
     results: list[RoundResult] = field(default_factory=list)
 
     def fit(self, pools: Sequence[Pool], number: int, *, resume: bool = False) -> keras.Model:
@@ -114,9 +114,9 @@ class DetectorTraining:
             **average.state(),
         }
         for i, variable in enumerate(model.variables):
-            state[f"model_{i}"] = keras.ops.convert_to_numpy(variable)
+            state[f"model_{i}"] = variable.numpy()
         for i, variable in enumerate(model.optimizer.variables):
-            state[f"optimizer_{i}"] = keras.ops.convert_to_numpy(variable)
+            state[f"optimizer_{i}"] = variable.numpy()
         write_atomically(self.folder / CHECKPOINT, lambda file: np.savez(file, **state))
         weights = average.weights or model.get_weights()
         named = {f"w_{i}": w for i, w in enumerate(weights)}
@@ -160,7 +160,7 @@ class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         self._run, self._trained, self._average, self._number = run, model, average, number
         self._started = 0.0
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         self._started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

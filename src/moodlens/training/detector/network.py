@@ -70,15 +70,19 @@ def build_detector(recipe: NetworkRecipe, *, fused: bool = False) -> keras.Model
     answers = []
     for number, level in enumerate((fine, middle, coarse)):
         y = relu(conv(level, recipe.neck[number], f"neck{number}"), f"neck{number}")
+        y = keras.layers.Activation("linear", dtype="float32", name=f"neck{number}_out")(y)
         y = convolution(
             OUTPUTS, 1, padding="same", name=f"head{number}", dtype="float32",
             bias_initializer=_prior_bias, kernel_initializer="glorot_uniform",
-        )(keras.layers.Activation("linear", dtype="float32", name=f"neck{number}_out")(y))  # fmt: skip
-        answers.append(keras.layers.Reshape((-1, OUTPUTS), dtype="float32", name=f"cells{number}")(y))
+        )(y)  # fmt: skip
+        answers.append(
+            keras.layers.Reshape((-1, OUTPUTS), dtype="float32", name=f"cells{number}")(y)
+        )
     cells = keras.layers.Concatenate(axis=1, dtype="float32", name="cells")(answers)
     return keras.Model(pictures, cells, name="moodlens-detector")
 
 
 def _prior_bias(shape: Any, dtype: Any = None) -> Any:
+    assert tuple(shape) == (OUTPUTS,)
     start = [PRIOR] + [0.0] * (OUTPUTS - 1)
     return keras.ops.convert_to_tensor(start, dtype=dtype)

@@ -95,9 +95,20 @@ class SceneComposer:
         scene.image = degrade(scene.image, rng)
         return scene
 
-    def compose_many(
-        self, first: int, count: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    def compose_one(self, index: int, size: float, number: int) -> Scene:
+        """A scene with one face alone: the one of this index, its box of about this size."""
+        rng = np.random.default_rng((self.seed, number))
+        scene = Scene(self._background(rng))
+        height, width = scene.image.shape
+        box = self.faces.boxes[index]
+        side = size / float(np.sqrt(max(np.prod(box[2:] - box[:2]), 1e-3)))
+        low = np.minimum(np.full(2, side / 2), (width / 2, height / 2))
+        centre = rng.uniform(low, np.array([width, height]) - low + 1e-3)
+        self._place(scene, rng, self.faces, index, side, (centre[0], centre[1]), whole=True)
+        scene.image = degrade(scene.image, rng)
+        return scene
+
+    def compose_many(self, first: int, count: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Scenes `first` to `first + count`.
 
         Returns:
@@ -146,7 +157,11 @@ class SceneComposer:
         """A face cut in three by three tiles, shuffled: its texture without its plan."""
         picture = self.faces.pictures[int(rng.integers(len(self.faces)))]
         step = picture.shape[0] // 3
-        tiles = [picture[r : r + step, c : c + step] for r in (0, step, 2 * step) for c in (0, step, 2 * step)]
+        tiles = [
+            picture[r : r + step, c : c + step]
+            for r in (0, step, 2 * step)
+            for c in (0, step, 2 * step)
+        ]
         order = rng.permutation(9)
         rows = [np.hstack([tiles[i] for i in order[r : r + 3]]) for r in (0, 3, 6)]
         return _resize(np.vstack(rows), side)
@@ -194,7 +209,11 @@ class SceneComposer:
         low = np.array([0.5 - overhang, 0.5 - overhang]) * size
         high = np.array([width, height]) - low
         for _ in range(_TRIES):
-            centre = np.where(high > low, rng.uniform(low, np.maximum(high, low + 1)), rng.uniform(0.3, 0.7, 2) * (width, height))
+            centre = np.where(
+                high > low,
+                rng.uniform(low, np.maximum(high, low + 1)),
+                rng.uniform(0.3, 0.7, 2) * (width, height),
+            )
             spot = np.concatenate([centre - side * 0.47, centre + side * 0.47])
             if all(_hidden(label[:4], spot) < 0.06 for label in scene.labels):
                 self._place(scene, rng, faces, index, side, (centre[0], centre[1]))
@@ -217,7 +236,9 @@ class SceneComposer:
         if rng.random() < 0.5:
             picture = np.ascontiguousarray(picture[:, ::-1])
             box = np.array([pixels - box[2], box[1], pixels - box[0], box[3]], np.float32)
-            marks = marks[MIRRORED] * np.float32([-1, 1]) + np.float32([pixels, 0])
+            marks = marks[MIRRORED] * np.array([-1, 1], np.float32) + np.array(
+                [pixels, 0], np.float32
+            )
         picture = tone(picture, rng, 0.7)
         if rng.random() < self.recipe.glasses:
             _draw_glasses(picture, marks, rng)
@@ -228,7 +249,7 @@ class SceneComposer:
             mask[:] = 1
         matrix = _turn(pixels, float(rng.normal(0, 0.05)), roll, *centre)
         _blend(scene.image, picture, mask, matrix)
-        label = _moved(box, marks, matrix, roll)
+        label = _moved(box, marks, matrix)
         doubtful = self._is_doubtful(scene.image, label)
         if rng.random() < self.recipe.cover:
             doubtful |= _cover(scene.image, label, self.backgrounds, rng)
@@ -292,7 +313,9 @@ def _turn(side: int, stretch: float, roll_deg: float, x: float, y: float) -> NDA
     return np.concatenate([linear, shift[:, None]], axis=1).astype(np.float32)
 
 
-def _blend(image: Gray, picture: Gray, mask: NDArray[np.float32], matrix: NDArray[np.float32]) -> None:
+def _blend(
+    image: Gray, picture: Gray, mask: NDArray[np.float32], matrix: NDArray[np.float32]
+) -> None:
     """Put a picture on the scene, in place, through its mask."""
     height, width = image.shape
     side = picture.shape[0]
@@ -312,7 +335,7 @@ def _blend(image: Gray, picture: Gray, mask: NDArray[np.float32], matrix: NDArra
 
 
 def _moved(
-    box: NDArray[np.float32], marks: NDArray[np.float32], matrix: NDArray[np.float32], roll: float
+    box: NDArray[np.float32], marks: NDArray[np.float32], matrix: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """The label row after the move. The box encloses the turned ellipse inside the old one."""
     label = np.zeros(COLUMNS, np.float32)
@@ -340,7 +363,9 @@ def _draw_glasses(picture: Gray, marks: NDArray[np.float32], rng: Chance) -> Non
     shade = int(rng.integers(0, 90))
     lens = -1 if rng.random() < 0.35 else rim
     for x, y in eyes:
-        cv2.ellipse(picture, (round(float(x)), round(float(y))), size, 0, 0, 360, shade, lens, cv2.LINE_AA)
+        cv2.ellipse(
+            picture, (round(float(x)), round(float(y))), size, 0, 0, 360, shade, lens, cv2.LINE_AA
+        )
     middle = eyes.mean(axis=0)
     half = max(1.0, apart / 2 - size[0])
     ends = [(round(float(middle[0] + s * half)), round(float(middle[1]))) for s in (-1, 1)]
@@ -372,7 +397,9 @@ def _cover(
         image[y1:y2, x1:x2] = int(rng.integers(256))
     else:
         middle = ((x1 + x2) // 2, (y1 + y2) // 2)
-        cv2.ellipse(image, middle, (w // 2, h // 2), 0, 0, 360, int(rng.integers(256)), -1, cv2.LINE_AA)
+        cv2.ellipse(
+            image, middle, (w // 2, h // 2), 0, 0, 360, int(rng.integers(256)), -1, cv2.LINE_AA
+        )
     points = label[4:14].reshape(5, 2)
     inside = ((points >= spot[:2]) & (points <= spot[2:])).all(axis=1).sum()
     return bool(_hidden(label[:4], spot) > 0.4 or inside > 2)

@@ -82,9 +82,7 @@ def cell_targets(labels: Any, grid: NDArray[np.float32], recipe: TargetRecipe) -
     best = ops.where(best > _NEAR, best, 0.0)
     pictures, faces, columns = ops.shape(labels)
     first = ops.cast(ops.arange(pictures), "int32")[:, None] * faces
-    owned = ops.take(
-        ops.reshape(labels, (-1, columns)), first + ops.cast(owner, "int32"), axis=0
-    )
+    owned = ops.take(ops.reshape(labels, (-1, columns)), first + ops.cast(owner, "int32"), axis=0)
     return CellTargets(
         bump=best,
         weight=ops.where(ignored, 0.0, 1.0),

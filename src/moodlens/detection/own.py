@@ -1,0 +1,206 @@
+"""The packaged face detector, trained on composed scenes: gray in, boxes and landmarks out.
+
+Its answers are coded as YuNet codes them (see `moodlens.detection.yunet`). Several cells answer
+for each face; their answers are averaged, as in Bazarevsky et al. 2019 (arXiv:1907.05047), which
+steadies box and landmarks.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from moodlens.detection.base import Detections, Frame
+from moodlens.detection.framing import (
+    YUNET_SIDES_OF_HEIGHT,
+    YUNET_SIDES_OF_WIDTH,
+    squares_from_boxes,
+)
+from moodlens.errors import ModelError
+from moodlens.recognition.classifier import open_session
+from moodlens.recognition.preprocess import to_gray
+
+PACKAGED: Final = Path(__file__).parents[1] / "artifacts" / "packaged" / "moodlens-detector.onnx"
+METADATA_KEY: Final = "moodlens-detector"
+GRID: Final = 32
+SMALLEST_PX: Final = 12.0
+"""Faces of this size in working pixels are looked for."""
+MAX_SIDE: Final = 1280
+MIN_FRAME_PX: Final = 12
+"""A frame with a shorter side than this can hold no face."""
+CLOSE_SIDE: Final = 192
+CLOSE_BORDER: Final = 0.25
+"""The second look at a frame without a find: small, with air around a face that fills it."""
+SUPPRESS: Final = 0.4
+JOIN: Final = 0.6
+"""Overlap from which two answers are taken to mean the same face and are averaged."""
+WEAK: Final = 0.5
+"""An answer joins in the average when its score is at least this share of the threshold."""
+MOST: Final = 400
+"""Candidates kept before suppression, the best first: bounded work on any frame."""
+
+
+class MoodlensDetector:
+    """Boxes and five landmarks; one file inside the package, safe to share between threads."""
+
+    name = "moodlens"
+
+    def __init__(
+        self, path: Path | None = None, *, threads: int = 1, min_score: float | None = None
+    ) -> None:
+        """Open the network.
+
+        Args:
+            path: the ONNX file; None: the packaged one.
+            threads: of one call; 0 means all cores.
+            min_score: faces below are dropped; None: what the file's card says.
+
+        Raises:
+            ModelError: the file is missing, can't be run, or is no detector of this kind.
+        """
+        self.path = path or PACKAGED
+        self._session = open_session(self.path, threads)
+        self.card = _read_card(self._session, self.path)
+        self._strides = tuple(int(s) for s in self.card["strides"])
+        self._min_score = float(self.card["min_score"] if min_score is None else min_score)
+
+    def detect(self, frame: Frame, *, min_face_px: float = 24.0) -> Detections:
+        """See `moodlens.detection.Detector`."""
+        height, width = frame.shape[:2]
+        if min(height, width) < MIN_FRAME_PX:
+            return Detections.empty()
+        longest = max(height, width)
+        scale = min(1.0, SMALLEST_PX / max(min_face_px, 1.0), MAX_SIDE / longest)
+        found = self._look(frame, scale, 0.0)
+        if len(found) == 0:
+            found = self._look(frame, min(scale, CLOSE_SIDE / longest), CLOSE_BORDER)
+        return found
+
+    def crop_squares(self, detections: Detections) -> NDArray[np.float32]:
+        """See `moodlens.detection.Detector`; the boxes are like YuNet's, so is the square."""
+        return squares_from_boxes(detections, YUNET_SIDES_OF_WIDTH, YUNET_SIDES_OF_HEIGHT)
+
+    def _look(self, frame: Frame, scale: float, border: float) -> Detections:
+        """Faces at one scale, with a black border of a share of the frame's size around it."""
+        height, width = frame.shape[:2]
+        w, h = max(1, round(width * scale)), max(1, round(height * scale))
+        left, top = round(w * border), round(h * border)
+        full_w, full_h = (math.ceil((n + 2 * m) / GRID) * GRID for n, m in ((w, left), (h, top)))
+        small = frame
+        if (w, h) != (width, height):
+            how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            small = np.asarray(cv2.resize(frame, (w, h), interpolation=how), np.uint8)
+        picture = np.zeros((1, 1, full_h, full_w), np.float32)
+        picture[0, 0, top : top + h, left : left + w] = to_gray(small)
+        cells = self._session.run(None, {"pictures": picture})[0]
+        boxes, scores, marks = decode(cells, full_h, full_w, self._strides, self._min_score)
+        shift = np.array([left, top], np.float32)
+        return Detections(
+            ((boxes - np.tile(shift, 2)) / np.float32(scale)).astype(np.float32),
+            scores,
+            ((marks - shift) / np.float32(scale)).astype(np.float32),
+        )
+
+
+def _read_card(session: Any, path: Path) -> dict[str, Any]:
+    """What the file says of itself.
+
+    Raises:
+        ModelError: it has no card, or one without strides and threshold.
+    """
+    text = dict(session.get_modelmeta().custom_metadata_map).get(METADATA_KEY)
+    try:
+        card = json.loads(text or "")
+        if not isinstance(card, dict) or not {"strides", "min_score"} <= set(card):
+            raise ValueError("strides or min_score is missing")
+    except ValueError as error:
+        raise ModelError(f"{path}: not a moodlens face detector: {error}") from None
+    return card
+
+
+@lru_cache(maxsize=16)
+def cell_corners(height: int, width: int, strides: tuple[int, ...]) -> NDArray[np.float32]:
+    """(cells, 3): column, row and stride of every cell, stride by stride, row by row."""
+    parts = []
+    for stride in strides:
+        rows, columns = np.mgrid[: height // stride, : width // stride]
+        full = np.full(rows.size, stride)
+        parts.append(np.stack([columns.ravel(), rows.ravel(), full], axis=1))
+    return np.concatenate(parts).astype(np.float32)
+
+
+def decode(
+    cells: NDArray[np.float32],
+    height: int,
+    width: int,
+    strides: tuple[int, ...],
+    min_score: float,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Faces from the network's cells, each the average of the cells that agree on it.
+
+    Args:
+        cells: (cells, 15): score, box centre x y and log size, landmarks, in strides.
+        height: of the network's input; the same for `width`.
+        strides: of the grids.
+        min_score: of a face.
+
+    Returns:
+        (n, 4) boxes x1, y1, x2, y2, (n,) scores and (n, 5, 2) landmarks, in input pixels, the
+        best first.
+    """
+    likely = np.flatnonzero(cells[:, 0] >= min_score * WEAK)
+    if len(likely) > MOST:
+        likely = likely[np.argsort(-cells[likely, 0])[:MOST]]
+    chosen = cells[likely]
+    corner = cell_corners(height, width, strides)[likely]
+    stride = corner[:, 2:3]
+    centre = (corner[:, :2] + chosen[:, 1:3]) * stride
+    half = np.exp(np.clip(chosen[:, 3:5], -6, 6)) * stride / 2
+    boxes = np.concatenate([centre - half, centre + half], axis=1)
+    marks = (chosen[:, 5:].reshape(-1, 5, 2) + corner[:, None, :2]) * stride[:, None]
+    scores = chosen[:, 0]
+    kept, shared = suppress(boxes, scores, min_score)
+    weights = np.where(shared >= JOIN, scores[None], 0)
+    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
+    return (
+        (weights @ boxes).astype(np.float32),
+        scores[kept].astype(np.float32),
+        np.tensordot(weights, marks, axes=1).astype(np.float32),
+    )
+
+
+def suppress(
+    boxes: NDArray[np.float32], scores: NDArray[np.float32], min_score: float
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """The best boxes, no two of which overlap much.
+
+    Returns:
+        Their indices (kept,), best first, and their overlap (kept, n) with every box.
+    """
+    order = np.argsort(-scores, kind="stable")
+    shared = overlaps(boxes, boxes)
+    alive = scores >= min_score
+    kept = []
+    for i in order:
+        if alive[i]:
+            kept.append(i)
+            alive &= shared[i] <= SUPPRESS
+    index = np.array(kept, np.intp)
+    return index, shared[index]
+
+
+def overlaps(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(len(a), len(b)) intersection over union of x1, y1, x2, y2 boxes."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=2)
+    area_a, area_b = (np.prod(np.clip(x[:, 2:] - x[:, :2], 0, None), axis=1) for x in (a, b))
+    union = area_a[:, None] + area_b[None] - shared
+    return np.asarray(shared / np.maximum(union, 1e-9), np.float32)

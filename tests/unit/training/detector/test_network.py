@@ -1,0 +1,96 @@
+"""The network, its training for a few steps, and its ONNX file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras")
+pytest.importorskip("onnx")
+
+from moodlens.detection.own import MoodlensDetector  # noqa: E402
+from moodlens.training.detector.batches import SceneBatches  # noqa: E402
+from moodlens.training.detector.export import export_detector  # noqa: E402
+from moodlens.training.detector.loop import DetectorTraining, load_weights  # noqa: E402
+from moodlens.training.detector.network import build_detector  # noqa: E402
+from moodlens.training.detector.recipe import DetectorRecipe, NetworkRecipe  # noqa: E402
+from moodlens.training.detector.scenes import SceneComposer  # noqa: E402
+
+pytestmark = pytest.mark.train
+SMALL = NetworkRecipe(stem=8, widths=(8, 8, 8), depths=(1, 1, 1), neck=(8, 8, 8))
+
+
+def shaken(model: keras.Model) -> keras.Model:
+    """With statistics and gains as a trained network has them, not 0 and 1."""
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        if layer.name.endswith("_bn"):
+            weights = [
+                rng.uniform(0.5, 1.5, w.shape).astype(np.float32) for w in layer.get_weights()
+            ]
+            layer.set_weights(weights)
+    return model
+
+
+@pytest.mark.parametrize("size", [(64, 96), (128, 64)])
+def test_the_onnx_file_says_what_keras_says(tmp_path: Path, size: tuple[int, int]) -> None:
+    import onnxruntime
+
+    model = shaken(build_detector(SMALL))
+    path = export_detector(model, SMALL, tmp_path / "d.onnx", {"min_score": 0.5})
+    picture = np.random.default_rng(1).integers(0, 256, (1, *size, 1)).astype(np.float32)
+    expected = keras.ops.convert_to_numpy(model(picture / 255))[0]
+    expected[:, 0] = 1 / (1 + np.exp(-expected[:, 0]))
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    found = session.run(None, {"pictures": picture.reshape(1, 1, *size)})[0]
+    assert np.abs(found - expected).max() < 0.01 * np.abs(expected).max()
+    assert path.stat().st_size < 100_000
+
+
+def test_fused_and_plain_layers_agree() -> None:
+    plain, fused = shaken(build_detector(SMALL)), build_detector(SMALL, fused=True)
+    fused.set_weights(plain.get_weights())
+    x = np.random.default_rng(2).random((2, 64, 64, 1)).astype(np.float32)
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(plain(x)), keras.ops.convert_to_numpy(fused(x)), atol=1e-3
+    )
+
+
+def test_a_few_steps_lower_the_loss_and_give_a_detector(
+    composer: SceneComposer, tmp_path: Path
+) -> None:
+    recipe = DetectorRecipe.model_validate(
+        {
+            "network": SMALL.model_dump(),
+            "scenes": composer.recipe.model_dump(),
+            "schedule": {
+                "epochs": 4, "second_epochs": 1, "batch_size": 4, "precision": "float32",
+                "learning_rate": 0.01,
+            },
+        }
+    )  # fmt: skip
+    pool = composer.compose_many(0, 16)
+    training = DetectorTraining(recipe, tmp_path)
+    training.fit([pool], 1)
+    losses = [result.loss for result in training.results]
+    assert losses[-1] < losses[0]
+    model = training.fit([pool, composer.compose_many(16, 8)], 2)
+    kept = load_weights(tmp_path / "weights.npz")
+    assert all(np.array_equal(a, b) for a, b in zip(kept, model.get_weights(), strict=True))
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 6
+    path = export_detector(model, recipe.network, tmp_path / "d.onnx", {"min_score": 0.9})
+    found = MoodlensDetector(path).detect(np.zeros((96, 128, 3), np.uint8))
+    assert found.boxes_xyxy.shape == (len(found), 4)
+
+
+def test_batches_are_the_same_again(composer: SceneComposer) -> None:
+    pool = composer.compose_many(0, 10)
+    one, again = SceneBatches([pool], 4, 1), SceneBatches([pool], 4, 1)
+    for a, b in zip(one[1], again[1], strict=True):
+        assert np.array_equal(a, b)
+    one.on_epoch_end()
+    later = SceneBatches([pool], 4, 1, first_epoch=1)
+    assert np.array_equal(one[0][0], later[0][0]), "a resumed run sees the same pictures"
+    assert len(SceneBatches([pool, pool], 4, 1)) == 5
