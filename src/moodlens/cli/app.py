@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -41,6 +42,9 @@ def app(
         "--server.showEmailPrompt=false",
         "--logger.level=warning",
     ]
+    if os.name == "posix":  # one process, so that a signal to it ends the app
+        sys.stdout.flush()
+        os.execv(child[0], child)  # noqa: S606
     try:
         code = subprocess.call(child)
     except KeyboardInterrupt:

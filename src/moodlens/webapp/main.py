@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moodlens.webapp.pages import about, live, picture
+from moodlens.webapp.views import about, live, picture
 
 
 def main() -> None:

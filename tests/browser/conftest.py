@@ -1,0 +1,149 @@
+"""The app in headless Chromium, with a camera that plays a clip."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import cv2
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+CAMERA_FRAMES = 150
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Never skipped silently: without Chromium these tests fail and say how to get it."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    pytest.fail("the browser tests need Chromium (Debian: apt-get install chromium)")
+
+
+@pytest.fixture(scope="session")
+def camera_clip(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Path:
+    """What the fake camera shows: the talking woman at 640x480, as uncompressed video."""
+    path = tmp_path_factory.mktemp("camera") / "camera.y4m"
+    capture = cv2.VideoCapture(str(shared / "media" / "talking-woman.mp4"))
+    with path.open("wb") as file:
+        file.write(b"YUV4MPEG2 W640 H480 F30:1 Ip A1:1 C420mpeg2\n")
+        for _ in range(CAMERA_FRAMES):
+            good, frame = capture.read()
+            if not good:
+                break
+            small = cv2.resize(frame, (640, 480))
+            file.write(b"FRAME\n" + cv2.cvtColor(small, cv2.COLOR_BGR2YUV_I420).tobytes())
+    capture.release()
+    return path
+
+
+@pytest.fixture(scope="session")
+def app_address(
+    tmp_path_factory: pytest.TempPathFactory, shared: Path
+) -> Iterator[str]:
+    """The app as `moodlens app` serves it."""
+    port, home = free_port(), tmp_path_factory.mktemp("app")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MOODLENS_")}
+    environment |= {
+        "MOODLENS_OFFLINE": "1",
+        "MOODLENS_CACHE_DIR": str(home / "cache"),
+        "MOODLENS_DATABASE_URL": f"sqlite:///{home / 'history.sqlite'}",
+    }
+    if shared.is_dir():
+        environment["MOODLENS_MODELS_DIR"] = str(shared / "models")
+        environment["MOODLENS_SAMPLES_DIR"] = str(shared / "media")
+    log = (home / "app.log").open("w")
+    command = [sys.executable, "-m", "moodlens", "app", "--port", str(port)]
+    child = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(120):
+            if child.poll() is not None:
+                pytest.fail(f"the app ended: {(home / 'app.log').read_text()}")
+            try:
+                with urlopen(f"{address}/_stcore/health", timeout=2) as answer:
+                    if answer.status == 200:
+                        break
+            except OSError:
+                time.sleep(0.5)
+        else:
+            pytest.fail(f"the app did not start: {(home / 'app.log').read_text()}")
+        yield address
+    finally:
+        child.terminate()
+        child.wait(20)
+        log.close()
+
+
+def launch(playwright: Any, chromium: str, *flags: str) -> Browser:
+    return playwright.chromium.launch(
+        executable_path=chromium,
+        args=[
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-sync",
+            "--disable-background-networking",
+            "--disable-component-update",
+            *flags,
+        ],
+    )
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = launch(playwright, chromium)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page(viewport={"width": 1280, "height": 900})
+    opened.set_default_timeout(60_000)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def camera_page(page: Page, chromium: str, camera_clip: Path) -> Iterator[Page]:
+    """A page of its own browser, whose camera plays the clip; permission is given."""
+    browser = page.context.browser
+    assert browser is not None
+    with_camera = browser.browser_type.launch(
+        executable_path=chromium,
+        args=[
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-sync",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--use-fake-ui-for-media-stream",
+            "--use-fake-device-for-media-stream",
+            f"--use-file-for-fake-video-capture={camera_clip}",
+        ],
+    )
+    opened = with_camera.new_page(viewport={"width": 1280, "height": 900})
+    opened.set_default_timeout(90_000)
+    yield opened
+    with_camera.close()

@@ -1,0 +1,60 @@
+"""The picture page in a real browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+
+def upload(page: Page, address: str, *files: dict[str, object] | str) -> None:
+    page.goto(address)
+    page.locator("input[type=file]").first.set_input_files(list(files))  # type: ignore[arg-type]
+
+
+@pytest.mark.shared_data
+def test_an_uploaded_face_is_named_and_comes_with_suggestions(
+    page: Page, app_address: str, shared: Path
+) -> None:
+    upload(page, app_address, str(shared / "media" / "one-face.jpg"))
+    expect(page.get_by_role("heading", name="happy")).to_be_visible()
+    bars = page.get_by_test_id("probability-bars")
+    expect(bars.get_by_role("img")).to_have_count(7)
+    links = page.locator("a[href*='youtube.com']")
+    expect(links.first).to_be_visible()
+
+
+@pytest.mark.shared_data
+def test_a_picture_without_a_face_says_so(page: Page, app_address: str, shared: Path) -> None:
+    upload(page, app_address, str(shared / "media" / "cartoon-no-face.jpg"))
+    expect(page.get_by_text("No face found").first).to_be_visible()
+    expect(page.get_by_test_id("probability-bars")).to_have_count(0)
+
+
+@pytest.mark.shared_data
+def test_a_file_that_is_no_picture_is_said_and_the_app_goes_on(
+    page: Page, app_address: str, shared: Path
+) -> None:
+    fake = {"name": "paper.png", "mimeType": "image/png", "buffer": b"%PDF-1.7 no picture"}
+    upload(page, app_address, fake)
+    expect(page.get_by_text("not a picture").first).to_be_visible()
+    page.locator("input[type=file]").first.set_input_files(
+        str(shared / "media" / "one-face.jpg")
+    )
+    expect(page.get_by_test_id("probability-bars").first).to_be_visible()
+
+
+@pytest.mark.shared_data
+def test_a_sample_is_one_press_away(page: Page, app_address: str) -> None:
+    page.goto(app_address)
+    page.get_by_role("tab", name="Sample").click()
+    page.get_by_role("button", name="one face").click()
+    expect(page.get_by_test_id("probability-bars").first).to_be_visible()
+
+
+def test_the_limits_and_the_uses_not_allowed_are_named(page: Page, app_address: str) -> None:
+    page.goto(f"{app_address}/model")
+    expect(page.get_by_text("work or in education").first).to_be_visible()
