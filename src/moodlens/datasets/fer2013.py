@@ -10,11 +10,13 @@ from __future__ import annotations
 import csv
 import gzip
 import lzma
+import queue
+import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,24 +38,74 @@ FERPLUS_COLUMNS = (
     "NF",
 )
 SIDE = 48
+ALL = "all"
+"""The split's name where the data name none."""
+_CHUNK_BYTES = 1 << 22
 _NONE = np.zeros(0, dtype=np.int64)
 
 
-@contextmanager
-def _open_text(path: Path) -> Iterator[IO[str]]:
-    """A plain, .gz or .xz text file, read as UTF-8.
+def _chunks(path: Path) -> Iterator[bytes]:
+    """The bytes of a plain, .gz or .xz file, unpacked in a thread while the last are parsed."""
+    opener: Any = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix.lower(), open)
+    waiting: queue.Queue[bytes | Exception] = queue.Queue(maxsize=4)
+    given_up = threading.Event()
+
+    def read() -> None:
+        try:
+            with opener(path, "rb") as file:
+                while not given_up.is_set():
+                    chunk = file.read(_CHUNK_BYTES)
+                    waiting.put(chunk)
+                    if not chunk:
+                        return
+        except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+            waiting.put(error)
+
+    thread = threading.Thread(target=read, name="moodlens-table", daemon=True)
+    thread.start()
+    try:
+        while chunk := waiting.get():
+            if isinstance(chunk, Exception):
+                raise chunk
+            yield chunk
+    finally:
+        given_up.set()
+        while thread.is_alive():  # it may wait for room in the queue
+            with suppress(queue.Empty):
+                waiting.get(timeout=0.05)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[bytes]]]:
+    """Line number and cells of every line that is not empty.
 
     Raises:
         DatasetError: the file is not there, can't be read or is damaged.
     """
-    openers = {".gz": gzip.open, ".xz": lzma.open}
+    number, rest = 0, b""
     try:
-        with openers.get(path.suffix, open)(path, "rt", encoding="utf-8", newline="") as file:  # type: ignore[operator]
-            yield file
+        for chunk in _chunks(path):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                number += 1
+                if cells := _cells(line):
+                    yield number, cells
     except FileNotFoundError:
         raise DatasetError(f"{path}: no such file") from None
-    except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise DatasetError(f"{path}: can't be read as a table: {error}") from error
+    if cells := _cells(rest):
+        yield number + 1, cells
+
+
+def _cells(line: bytes) -> list[bytes]:
+    line = line.removeprefix(b"\xef\xbb\xbf").strip()
+    if b'"' in line:
+        return [cell.encode() for cell in next(csv.reader([line.decode("utf-8", "replace")]))]
+    return line.split(b",") if line else []
+
+
+def _header(rows: Iterator[tuple[int, list[bytes]]]) -> list[str]:
+    return [cell.decode("utf-8", "replace").strip() for cell in next(rows, (1, []))[1]]
 
 
 def read_fer2013(path: Path | str) -> FaceDataset:
@@ -70,27 +122,24 @@ def read_fer2013(path: Path | str) -> FaceDataset:
     images: list[NDArray[np.uint8]] = []
     labels: list[int] = []
     splits: list[str] = []
-    with _open_text(path) as file:
-        reader = csv.reader(file)
-        header = [name.strip().lower() for name in next(reader, [])]
+    with closing(_rows(path)) as rows:
+        header = [name.lower() for name in _header(rows)]
         try:
             emotion_at, pixels_at = header.index("emotion"), header.index("pixels")
         except ValueError:
             raise DatasetError(
-                f"{path}: expected the columns emotion, pixels and Usage; found {header}"
+                f"{path}: expected the columns emotion, pixels and Usage; found "
+                f"{', '.join(header)[:200] or 'none'}"
             ) from None
         usage_at = header.index("usage") if "usage" in header else None
-        for line, row in enumerate(reader, start=2):
-            if not row:
-                continue
-            images.append(_parse_pixels(row, pixels_at, path, line))
-            try:
-                labels.append(_parse_label(row[emotion_at], path, line))
-                splits.append(row[usage_at].strip() if usage_at is not None else "all")
-            except IndexError:
+        for line, row in rows:
+            if len(row) != len(header):
                 raise DatasetError(
                     f"{path}, line {line}: expected {len(header)} columns, found {len(row)}"
-                ) from None
+                )
+            images.append(_parse_pixels(row[pixels_at], path, line))
+            labels.append(_parse_label(row[emotion_at], path, line))
+            splits.append(ALL if usage_at is None else row[usage_at].decode().strip())
     if not images:
         raise DatasetError(f"{path}: the table has no rows")
     return FaceDataset(
@@ -102,14 +151,13 @@ def read_fer2013(path: Path | str) -> FaceDataset:
     )
 
 
-def _parse_pixels(row: list[str], at: int, path: Path, line: int) -> NDArray[np.uint8]:
+def _parse_pixels(text: bytes, path: Path, line: int) -> NDArray[np.uint8]:
     try:
-        text = row[at].encode("ascii")
         if text.translate(None, b"0123456789 "):
             values = np.array(text.split(), dtype=np.int64)  # a sign, a tab, or not a number
         else:  # four times quicker, but it would pass over what is no number
             values = np.fromstring(text, dtype=np.int64, sep=" ") if text.strip() else _NONE
-    except (ValueError, IndexError, OverflowError):
+    except (ValueError, OverflowError):
         raise DatasetError(f"{path}, line {line}: the pixels are not numbers") from None
     if values.size != SIDE * SIDE:
         raise DatasetError(
@@ -120,12 +168,13 @@ def _parse_pixels(row: list[str], at: int, path: Path, line: int) -> NDArray[np.
     return values.astype(np.uint8).reshape(SIDE, SIDE)
 
 
-def _parse_label(text: str, path: Path, line: int) -> int:
+def _parse_label(text: bytes, path: Path, line: int) -> int:
     label = text.strip()
-    if label.isascii() and label.isdigit() and int(label) < len(EMOTIONS):
+    if label.isdigit() and int(label) < len(EMOTIONS):
         return int(label)
+    shown = label.decode("utf-8", "replace")
     raise DatasetError(
-        f"{path}, line {line}: unknown label {label!r}; expected 0..6 for {', '.join(EMOTIONS)}"
+        f"{path}, line {line}: unknown label {shown!r}; expected 0..6 for {', '.join(EMOTIONS)}"
     )
 
 
@@ -137,14 +186,20 @@ def read_ferplus(path: Path | str) -> NDArray[np.uint8]:
     """
     path = Path(path)
     votes: list[list[int]] = []
-    with _open_text(path) as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in FERPLUS_COLUMNS if name not in (reader.fieldnames or [])]
+    with closing(_rows(path)) as rows:
+        header = _header(rows)
+        missing = [name for name in FERPLUS_COLUMNS if name not in header]
         if missing:
             raise DatasetError(f"{path}: not a FER+ table, missing columns: {', '.join(missing)}")
-        for line, row in enumerate(reader, start=2):
+        places = [header.index(name) for name in FERPLUS_COLUMNS]
+        for line, row in rows:
             try:
-                votes.append([int(row[name]) for name in FERPLUS_COLUMNS])
-            except (TypeError, ValueError):
+                found = [int(row[place]) for place in places]
+            except (IndexError, ValueError):
                 raise DatasetError(f"{path}, line {line}: votes must be whole numbers") from None
+            if min(found) < 0 or max(found) > 255:
+                raise DatasetError(f"{path}, line {line}: votes must lie in 0..255")
+            votes.append(found)
+    if not votes:
+        raise DatasetError(f"{path}: the table has no rows")
     return np.array(votes, dtype=np.uint8)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodlens.datasets.core import FaceDataset
+from moodlens.datasets.fer2013 import ALL
 from moodlens.emotions import EMOTIONS
 from moodlens.errors import DatasetError, ImageError
 from moodlens.imaging import load_image
@@ -37,7 +38,6 @@ SPLIT_NAMES = {
 }
 """Folders that hold class folders, and the split they stand for. The usual `test` folder of
 FER2013 is PublicTest and PrivateTest together, so it keeps its own name."""
-ALL = "all"
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".pgm", ".ppm")
 
 _LABELS = {name: EMOTIONS.index(e) for e, names in CLASS_NAMES.items() for name in names}  # type: ignore[arg-type]
