@@ -1,20 +1,7 @@
-"""Models."""
+"""Models as files: known by name, fetched, verified, kept."""
 
-from __future__ import annotations
+from moodlens.artifacts.places import cache_dir, packaged_dir
+from moodlens.artifacts.registry import Entry, registry
+from moodlens.artifacts.resolve import find_model, resolve_model
 
-from pathlib import Path
-from typing import Any
-
-from moodlens.settings import settings
-
-
-def resolve_model(spec: Any = None, *, kind: str = "emotion", **_: Any) -> Path:
-    if spec is None:
-        return Path(__file__).parent / "packaged" / "moodlens-default.onnx"
-    return find_model(str(spec)) or Path(spec)
-
-
-def find_model(name: str) -> Path | None:
-    d = settings().models_dir
-    p = d / "face_detection_yunet_2026may.onnx" if d and name == "yunet" else None
-    return p if p and p.is_file() else None
+__all__ = ["Entry", "cache_dir", "find_model", "packaged_dir", "registry", "resolve_model"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 from moodlens.errors import MissingExtraError, ModelError
 from moodlens.recognition.classifier import CAM_OUTPUT, open_session
 from moodlens.recognition.metadata import METADATA_KEY, ModelInfo
-from moodlens.training.network import FEATURES_LAYER, LOGITS_LAYER
+from moodlens.training.backend import quiet
+from moodlens.training.network import FEATURES_LAYER, LOGITS_LAYER, POOL_LAYER
 from moodlens.training.storage import write_atomically
 
 SCORES_OUTPUT = "scores"
@@ -54,28 +56,62 @@ def write_onnx(network: Any, path: Path, info: ModelInfo) -> None:
     graph = _convert(with_activation_map(network))
     write_card(graph, info)
     write_atomically(path, lambda file: file.write(graph.SerializeToString()))
+    _check_parity(network, path)
+
+
+def write_onnx_plain(network: Any, path: Path, info: ModelInfo) -> None:
+    """Write any network with one output of seven; with the activation map where it is of ours.
+
+    Raises:
+        MissingExtraError: the converter is not installed.
+        ModelError: the conversion fails, or the result does not agree with the network.
+    """
+    import keras
+
+    if is_ours(network):
+        write_onnx(network, path, info)
+        return
+    named = keras.layers.Identity(name=SCORES_OUTPUT)(network.output)
+    graph = _convert(keras.Model(network.input, named, name=network.name), (SCORES_OUTPUT,))
+    write_card(graph, info)
+    write_atomically(path, lambda file: file.write(graph.SerializeToString()))
+    _check_parity(network, path)
+
+
+def is_ours(network: Any) -> bool:
+    """Whether the network ends as `build_network`'s do: a map, its mean, one dense layer."""
+    names = [layer.name for layer in network.layers]
+    return {FEATURES_LAYER, POOL_LAYER, LOGITS_LAYER} <= set(names) and names[-1] == LOGITS_LAYER
+
+
+def _check_parity(network: Any, path: Path) -> None:
     gap = parity(network, path)
     if gap > PARITY:
-        raise ModelError(f"{path}: differs from the Keras network by {gap:.1e} in its logits")
+        raise ModelError(f"{path}: differs from the Keras network by {gap:.1e} in its answers")
 
 
-def _convert(model: Any) -> Any:
-    """A Keras model with the outputs scores and cam as an `onnx.ModelProto`."""
+def _convert(model: Any, names: tuple[str, ...] = (SCORES_OUTPUT, CAM_OUTPUT)) -> Any:
+    """A Keras model with the outputs named as `onnx.ModelProto`, in that order."""
     try:
         import onnx
-        import tf2onnx  # noqa: F401  Keras asks for it halfway through
+
+        with warnings.catch_warnings():  # it asks numpy for an old name
+            warnings.simplefilter("ignore", FutureWarning)
+            import tf2onnx  # noqa: F401  Keras asks for it halfway through
     except ImportError as error:
         raise MissingExtraError("writing ONNX files", "train") from error
     model(np.zeros((1, *model.input_shape[1:]), np.float32))  # Keras exports called models only
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "network.onnx"
         try:
-            model.export(str(target), format="onnx", verbose=False)
+            with quiet(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model.export(str(target), format="onnx", verbose=False)
             graph = onnx.load(str(target))
         except Exception as error:  # TensorFlow and tf2onnx raise many kinds
             reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise ModelError(f"{model.name}: can't be converted to ONNX: {reason}") from error
-    _name_outputs(graph, (SCORES_OUTPUT, CAM_OUTPUT))
+    _name_outputs(graph, names)
     return graph
 
 
