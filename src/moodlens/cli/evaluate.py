@@ -40,7 +40,8 @@ def evaluate(
         ..., metavar="DATA", help="fer2013.csv (also .gz, .xz), icml_face_data.csv, or a folder."
     ),
     split: str | None = typer.Option(
-        None, help="Training, PublicTest or PrivateTest; of a folder also test. Default: PublicTest."
+        None,
+        help="Training, PublicTest or PrivateTest; of a folder, test. Default: PublicTest.",
     ),
     faces: Faces = typer.Option(
         Faces.cropped, help="cropped: face crops; detect: find the largest face of each picture."

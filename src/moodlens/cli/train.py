@@ -110,12 +110,12 @@ def _run(
 
 def _say_counts(screen: Any, prepared: Any) -> None:
     counts = ", ".join(f"{count} {name}" for name, count in prepared.train.counts().items())
-    screen.print(f"training on {len(prepared.train)} pictures: {counts}", highlight=False, soft_wrap=True)
     left = ", ".join(f"{count} {why}" for why, count in prepared.left_out.items())
-    screen.print(f"left out of training: {left}", highlight=False, soft_wrap=True)
     twins = int((~prepared.no_twins).sum())
-    screen.print(
+    for line in (
+        f"training on {len(prepared.train)} pictures: {counts}",
+        f"left out of training: {left}",
         f"choosing on {prepared.chosen_on}: {len(prepared.validation)} pictures, {twins} of them "
         "with a twin in training, which do not count",
-        highlight=False, soft_wrap=True,
-    )
+    ):
+        screen.print(line, highlight=False, soft_wrap=True)

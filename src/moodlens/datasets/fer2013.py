@@ -13,7 +13,7 @@ import lzma
 import queue
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ _CHUNK_BYTES = 1 << 22
 _NONE = np.zeros(0, dtype=np.int64)
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
+def _chunks(path: Path) -> Generator[bytes, None, None]:
     """The bytes of a plain, .gz or .xz file, unpacked in a thread while the last are parsed."""
     opener: Any = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix.lower(), open)
     waiting: queue.Queue[bytes | Exception] = queue.Queue(maxsize=4)
@@ -75,7 +75,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
                 waiting.get(timeout=0.05)
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[bytes]]]:
+def _rows(path: Path) -> Generator[tuple[int, list[bytes]], None, None]:
     """Line number and cells of every line that is not empty.
 
     Raises:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moodlens.datasets.core import FaceDataset
 from moodlens.datasets.fer2013 import ALL
-from moodlens.emotions import EMOTIONS
+from moodlens.emotions import EMOTIONS, Emotion
 from moodlens.errors import DatasetError, ImageError
 from moodlens.imaging import load_image
 from moodlens.recognition.preprocess import INPUT_SIDE, crop_square, to_gray
 
-CLASS_NAMES = {
+CLASS_NAMES: Final[dict[Emotion, tuple[str, ...]]] = {
     "angry": ("angry", "anger"),
     "disgust": ("disgust", "disgusted"),
     "fear": ("fear", "fearful", "afraid"),
@@ -40,7 +41,7 @@ SPLIT_NAMES = {
 FER2013 is PublicTest and PrivateTest together, so it keeps its own name."""
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".pgm", ".ppm")
 
-_LABELS = {name: EMOTIONS.index(e) for e, names in CLASS_NAMES.items() for name in names}  # type: ignore[arg-type]
+_LABELS = {name: EMOTIONS.index(e) for e, names in CLASS_NAMES.items() for name in names}
 
 
 @dataclass(frozen=True)

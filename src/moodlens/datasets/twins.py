@@ -40,12 +40,12 @@ class Nearest(NamedTuple):
 
     Attributes:
         correlation: (n,) float32 of the aligned middles, -1 where nothing is alike at all.
-        index: (n,) int64 into the training pictures.
+        place: (n,) int64 into the training pictures.
         mirrored: (n,) bool, whether it is the mirror image that is alike.
     """
 
     correlation: NDArray[np.float32]
-    index: NDArray[np.int64]
+    place: NDArray[np.int64]
     mirrored: NDArray[np.bool_]
 
 
@@ -82,7 +82,7 @@ def nearest_twin(validation: Pictures, training: Pictures) -> Nearest:
                     alike = max(_slide(shrunk[j], middle) for middle in middles)
                     if alike > best.correlation[row]:
                         best.correlation[row] = alike
-                        best.index[row], best.mirrored[row] = j, mirrored
+                        best.place[row], best.mirrored[row] = j, mirrored
     return best
 
 

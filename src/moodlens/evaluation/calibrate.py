@@ -95,7 +95,24 @@ def set_sizes(probabilities: Rows, threshold: float) -> NDArray[np.int64]:
     """(n,) how many labels each prediction set has."""
     ranked = -np.sort(-probabilities, axis=1)
     reached = np.cumsum(ranked, axis=1) < threshold
-    return np.minimum(reached.sum(axis=1) + 1, probabilities.shape[1]).astype(np.int64)
+    sizes = np.minimum(reached.sum(axis=1) + 1, probabilities.shape[1])
+    return np.asarray(sizes, dtype=np.int64)
+
+
+def ece_if_perfect(
+    probabilities: Rows, rng: np.random.Generator, trials: int = 200
+) -> tuple[float, float]:
+    """The calibration error that exactly right confidences would show by chance alone.
+
+    Truths are drawn from the probabilities themselves; 5th and 95th percentile of the error.
+    """
+    order = np.cumsum(probabilities, axis=1)[:, :-1]
+    found = []
+    for _ in range(trials):
+        drawn = (rng.random(len(order))[:, None] > order).sum(axis=1)
+        found.append(expected_calibration_error(probabilities, drawn))
+    low, high = np.percentile(found, [5, 95])
+    return float(low), float(high)
 
 
 def calibrate(
@@ -141,6 +158,7 @@ def calibrate(
         "temperature": round(temperature, 4),
         "folds": folds,
         "ece_before": round(expected_calibration_error(raw, labels), 4),
+        "ece_if_perfect": [round(v, 4) for v in ece_if_perfect(calibrated, rng)],
         "ece_fitted": round(expected_calibration_error(calibrated, labels), 4),
         "ece_cross_validated": round(expected_calibration_error(held_out, labels), 4),
         "loss_before": round(cross_entropy(raw, labels), 4),

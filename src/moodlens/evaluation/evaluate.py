@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,7 +48,8 @@ class Evaluation:
     @property
     def right(self) -> NDArray[np.bool_]:
         """(n,) whether the likeliest label is the true one; a missed picture is wrong."""
-        return self.judged & (self.probabilities.argmax(axis=1) == self.labels)
+        right = self.judged & (self.probabilities.argmax(axis=1) == self.labels)
+        return np.asarray(right, dtype=bool)
 
     def accuracy(self, chosen: NDArray[np.bool_] | None = None) -> float:
         """Share of right answers, of all pictures or of the chosen ones; NaN when there is none."""
@@ -134,9 +135,7 @@ def evaluate_detected(
         judged.append(len(detections) > 0)
         if len(detections):
             x, y, side = detector.crop_squares(_largest(detections))[0]
-            crops.append(
-                crop_square(frame, float(x), float(y), float(side), classifier.input_side)
-            )
+            crops.append(crop_square(frame, float(x), float(y), float(side), classifier.input_side))
         progress(1)
     seen = np.array(judged, dtype=bool)
     probabilities = np.zeros((len(labels), len(EMOTIONS)), np.float32)
@@ -150,7 +149,7 @@ def _largest(detections: Detections) -> Detections:
     return detections.select(np.array([int((sizes[:, 0] * sizes[:, 1]).argmax())]))
 
 
-def as_frames(dataset: FaceDataset) -> Iterable[tuple[Frame, int]]:
+def as_frames(dataset: FaceDataset) -> Iterator[tuple[Frame, int]]:
     """The crops of a data set as pictures for a detector: gray in three channels."""
     for image, label in zip(dataset.images, dataset.labels, strict=True):
         yield np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8), int(label)

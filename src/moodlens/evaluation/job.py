@@ -77,7 +77,7 @@ def run_job(
     Raises:
         DatasetError: a fault in the data, or no such split.
     """
-    bar = progress or (lambda name, length: lambda done: None)
+    bar = progress or _no_bar
     if job.faces == "detect":
         return _detect(job, classifier, threads, bar)
     dataset = load_dataset(job.data)
@@ -87,6 +87,10 @@ def run_job(
     if job.with_framing:
         extra["framing"] = framing(classifier, chosen, progress=bar("framing", 9 * len(chosen)))
     return Judged(replace(result, extra=extra), chosen.images, split)
+
+
+def _no_bar(_name: str, _length: int) -> Callable[[int], None]:
+    return lambda _: None
 
 
 def _detect(job: Job, classifier: Classifier, threads: int, bar: Any) -> Judged:

@@ -12,10 +12,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-Weights = list[NDArray[Any]]
+from moodlens.training.storage import Weights
 
 
-class WeightAverage(keras.callbacks.Callback):  # type: ignore[misc]
+class WeightAverage(keras.callbacks.Callback):
     """Keeps the average of `model.get_weights()`, brought up to date every few steps."""
 
     def __init__(self, decay: float, every: int = 8) -> None:
@@ -25,7 +25,7 @@ class WeightAverage(keras.callbacks.Callback):  # type: ignore[misc]
         self._step = 0
         self.weights: Weights | None = None
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
         self._step += 1
         if self._decay > 0 and self._step % self._every == 0:
             self.update(self.model.get_weights())

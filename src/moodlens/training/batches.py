@@ -16,7 +16,7 @@ from moodlens.training.targets import emotion_targets, vote_targets
 from moodlens.training.teacher import Teacher
 
 
-class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
+class TrainingBatches(keras.utils.PyDataset):
     """Shuffled, augmented batches; chance depends on seed, epoch and batch number alone.
 
     So a resumed run sees exactly the pictures that an uninterrupted one would have seen.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from moodlens.datasets.core import FaceDataset
 from moodlens.errors import MoodlensError
 from moodlens.recognition.preprocess import to_input
-from moodlens.training.averaging import WeightAverage, Weights
+from moodlens.training.averaging import WeightAverage
 from moodlens.training.batches import TrainingBatches
 from moodlens.training.network import LOGITS_LAYER, VOTES_LAYER, build_network, plain_network
 from moodlens.training.recipe import Recipe
@@ -26,6 +26,7 @@ from moodlens.training.storage import (
     LOG,
     MODEL,
     EpochResult,
+    Weights,
     load_weights,
     read_arrays,
     read_log,
@@ -33,6 +34,7 @@ from moodlens.training.storage import (
     results_to_json,
     same_recipe,
     save_weights,
+    write_arrays,
     write_atomically,
     write_log,
 )
@@ -65,7 +67,7 @@ class TrainingRun:
     validation: FaceDataset
     no_twins: NDArray[np.bool_]
     folder: Path
-    report: Callable[[EpochResult], None] = lambda result: None
+    report: Callable[[EpochResult], None] = lambda _: None
     teacher: Teacher | None = None
     start: Weights | None = None
     callbacks: Sequence[keras.callbacks.Callback] = ()
@@ -229,7 +231,7 @@ class TrainingRun:
             state[f"model_{i}"] = keras.ops.convert_to_numpy(variable)
         for i, variable in enumerate(model.optimizer.variables):
             state[f"optimizer_{i}"] = keras.ops.convert_to_numpy(variable)
-        write_atomically(self.folder / CHECKPOINT, lambda file: np.savez(file, **state))
+        write_atomically(self.folder / CHECKPOINT, lambda file: write_arrays(file, state))
 
     def _restore(self, model: keras.Model, average: WeightAverage) -> int:
         path = self.folder / CHECKPOINT
@@ -275,7 +277,7 @@ class TrainingRun:
         return path
 
 
-class _EpochKeeper(keras.callbacks.Callback):  # type: ignore[misc]
+class _EpochKeeper(keras.callbacks.Callback):
     """Hands every finished epoch to the run, before other callbacks see its logs."""
 
     def __init__(self, run: TrainingRun, model: keras.Model, average: WeightAverage) -> None:
@@ -285,7 +287,7 @@ class _EpochKeeper(keras.callbacks.Callback):  # type: ignore[misc]
         self._average = average
         self._started = 0.0
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         self._started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

@@ -77,7 +77,9 @@ def build_network(recipe: NetworkRecipe, *, votes: int = 0, fused: bool = False)
             shortcut = Pooling(2, padding="same", name=f"{name}_down")(x)
         if int(shortcut.shape[-1]) != width:
             shortcut = normalise(conv(shortcut, width, 1, f"{name}_match"), f"{name}_match_bn")
-        y = relu(normalise(conv(x, width, 3, f"{name}_conv1", strides), f"{name}_bn1"), f"{name}_relu1")
+        y = relu(
+            normalise(conv(x, width, 3, f"{name}_conv1", strides), f"{name}_bn1"), f"{name}_relu1"
+        )
         y = normalise(conv(y, width, 3, f"{name}_conv2"), f"{name}_bn2", gamma="zeros")
         if recipe.squeeze_ratio:
             y = squeeze_excite(y, f"{name}_se")

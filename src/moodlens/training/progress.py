@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from moodlens.training.storage import EpochResult
 
 
-class ProgressBars(keras.callbacks.Callback):  # type: ignore[misc]
+class ProgressBars(keras.callbacks.Callback):
     """Loss, accuracy and time left, for the epoch and for the run."""
 
     def __init__(self, console: Console, epochs: int, first_epoch: int = 0) -> None:
@@ -33,17 +33,17 @@ class ProgressBars(keras.callbacks.Callback):  # type: ignore[misc]
         self._run = self._bars.add_task("run  ", total=epochs, completed=first_epoch, figures="")
         self._epoch = self._bars.add_task("epoch", total=None, figures="")
 
-    def on_train_begin(self, logs: Any = None) -> None:
+    def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002
         self._bars.start()
 
-    def on_train_end(self, logs: Any = None) -> None:
+    def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002
         self.stop()
 
     def stop(self) -> None:
         """Give the terminal back; safe to call twice."""
         self._bars.stop()
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         self._bars.reset(self._epoch, total=self.params.get("steps"), figures="")
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -56,7 +56,8 @@ class ProgressBars(keras.callbacks.Callback):  # type: ignore[misc]
             f"epoch {result.epoch}/{self._epochs}  loss {result.loss:.3f}  "
             f"accuracy {result.accuracy:.1%}  validation {result.val_accuracy:.2%}  "
             f"without twins {result.val_accuracy_no_twins:.2%}  {result.seconds:.0f} s",
-            highlight=False, soft_wrap=True,
+            highlight=False,
+            soft_wrap=True,
         )
 
 
@@ -66,12 +67,14 @@ def _figures(logs: dict[str, Any]) -> str:
     return said if accuracy is None else f"{said}  accuracy {float(accuracy):.1%}"
 
 
-class TensorBoardLog(keras.callbacks.Callback):  # type: ignore[misc]
+class TensorBoardLog(keras.callbacks.Callback):
     """Every figure of every epoch as a scalar, on each backend; needs no TensorFlow."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        from tensorboard.summary.writer.event_file_writer import (
+            EventFileWriter,
+        )
 
         self._writer = EventFileWriter(str(folder))
 
@@ -87,7 +90,7 @@ class TensorBoardLog(keras.callbacks.Callback):  # type: ignore[misc]
         self._writer.add_event(event)
         self._writer.flush()
 
-    def on_train_end(self, logs: Any = None) -> None:
+    def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002
         self.close()
 
     def close(self) -> None:

@@ -47,7 +47,9 @@ class TargetRecipe(_Part):
 
     votes_share: float = Field(default=0.2, ge=0, le=1)
     smoothing: float = Field(default=0.05, ge=0, le=0.5)
-    votes_head_weight: float = Field(default=0.4, ge=0, description="weight of the vote head's loss")
+    votes_head_weight: float = Field(
+        default=0.4, ge=0, description="weight of the vote head's loss"
+    )
     teacher_share: float = Field(default=0.0, ge=0, le=1, description="0: no teacher is asked")
     teacher_temperature: float = Field(default=1.0, gt=0, description="above 1: softer answers")
     teacher_sees_changes: bool = Field(

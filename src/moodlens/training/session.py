@@ -80,7 +80,8 @@ class Session:
                 f"stopped after {done} whole epochs; go on with --resume"
                 if done
                 else "stopped before the first epoch ended; nothing to resume",
-                highlight=False, soft_wrap=True,
+                highlight=False,
+                soft_wrap=True,
             )
             raise
         finally:

@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodlens.errors import MoodlensError
-from moodlens.training.averaging import Weights
 from moodlens.training.recipe import Recipe
+
+Weights = list[NDArray[Any]]
+"""As `keras.Model.get_weights()` gives them."""
 
 CHECKPOINT = "checkpoint.npz"
 BEST = "best.npz"
@@ -51,7 +53,7 @@ def write_atomically(path: Path, write: Callable[[Any], Any]) -> None:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(partial, path)
+        partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise MoodlensError(f"{path}: can't be written: {error.strerror or error}") from error
@@ -78,10 +80,15 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         raise MoodlensError(f"{path}: can't be read as a checkpoint: {error}") from error
 
 
+def write_arrays(file: Any, arrays: dict[str, NDArray[Any]]) -> None:
+    """Named arrays as `.npz`, into an open file."""
+    np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
 def save_weights(path: Path, weights: Weights) -> None:
     """A list of weights as `.npz`."""
     named = {f"w_{i}": w for i, w in enumerate(weights)}
-    write_atomically(path, lambda file: np.savez(file, **named))
+    write_atomically(path, lambda file: write_arrays(file, named))
 
 
 def load_weights(path: Path) -> Weights:
