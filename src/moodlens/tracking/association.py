@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import lap  # type: ignore[import-untyped]
+import lap
 import numpy as np
 from numpy.typing import NDArray
 

@@ -115,7 +115,7 @@ class StreamState:
         self.options = options or StreamOptions()
         self._lens = lens
         self._detect_every = self.options.detect_every or default_detect_every(lens.detector)
-        self._tracker = Tracker(self.options.lost_track_s)
+        self._tracker = Tracker(self.options.lost_track_s, confirm=self._detect_every > 1)
         self._people: dict[int, Person] = {}
         self._frames = 0
         self._since_whole = 0
@@ -163,12 +163,15 @@ class StreamState:
         events: list[EmotionChange] = []
         shown: list[Face] = []
         for face, number in zip(faces, numbers, strict=True):
+            if not number:  # not confirmed yet
+                continue
             shown.append(self._steady(face, number, now))
             change = self._people[number].announce(number, now)
             if change is not None:
                 events.append(change)
         if len(self._people) > len(self._tracker.tracks):
-            self._people = {n: p for n, p in self._people.items() if n in self._tracker.tracks}
+            alive = {track.id for track in self._tracker.tracks}
+            self._people = {n: person for n, person in self._people.items() if n in alive}
         number_of_frame = self._frames if index is None else index
         self._frames = number_of_frame + 1
         return Analysis(
@@ -237,8 +240,8 @@ class StreamState:
         """Near the known faces where that is enough, else on the whole frame."""
         self._since_whole += 1
         if self._since_whole < self._detect_every:
-            tracks = self._tracker.tracks.values()
-            wanted = [t.expected(now) for t in tracks if now - t.seen_at_s <= SEEN_S]
+            tracks = self._tracker.tracks
+            wanted = [t.expected(now) for t in tracks if t.id and now - t.seen_at_s <= SEEN_S]
             if wanted:
                 found = detect_near(
                     self._lens.detector, frame, wanted, min_face_px=self._lens.min_face_px

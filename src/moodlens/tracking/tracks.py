@@ -17,6 +17,8 @@ VELOCITY_S = 0.15
 """Time constant with which a track's velocity follows what is seen."""
 COAST_S = 0.4
 """A face out of sight is expected to slow down with this time constant."""
+NEXT_FRAME_S = 0.2
+"""Frames further apart are not one movement: what appears on them is not asked to confirm."""
 SLACK_SIZES_PER_S = 1.5
 """How fast the place where a lost face may come back widens, in face sizes."""
 
@@ -25,7 +27,7 @@ class Track:
     """The place and the constant velocity of one face; times on the stream's clock."""
 
     def __init__(self, track_id: int, box: Place, at_s: float) -> None:
-        """`box` is x1, y1, x2, y2 in pixels."""
+        """`track_id` is 0 until the face is confirmed; `box` is x1, y1, x2, y2 in pixels."""
         self.id = track_id
         self.place = _place(box)
         self.velocity = (0.0, 0.0)
@@ -68,11 +70,14 @@ class Tracker:
 
     Args:
         lost_track_s: a face gone for longer than this gets a new number.
+        confirm: a face that appears beside known ones counts from its second frame on; a cascade's
+            chance finds seldom last for two.
     """
 
-    def __init__(self, lost_track_s: float) -> None:
+    def __init__(self, lost_track_s: float, *, confirm: bool = False) -> None:
         self.lost_track_s = lost_track_s
-        self.tracks: dict[int, Track] = {}
+        self.confirm = confirm
+        self.tracks: list[Track] = []
         self._numbers = itertools.count(1)
 
     def update(self, boxes: Boxes, at_s: float) -> list[int]:
@@ -81,33 +86,38 @@ class Tracker:
         Args:
             boxes: (faces, 4) x1, y1, x2, y2 in pixels.
             at_s: not before the frame before.
+
+        Returns:
+            A number for each box; 0 for one that is not confirmed yet.
         """
         self.forget(at_s)
-        tracks = list(self.tracks.values())
-        expected = np.array([track.expected(at_s) for track in tracks], np.float32).reshape(-1, 4)
-        slack = np.array(
-            [SLACK_SIZES_PER_S * (at_s - track.seen_at_s) for track in tracks], np.float32
-        )
+        expected = np.array([t.expected(at_s) for t in self.tracks], np.float32).reshape(-1, 4)
+        gaps = [at_s - track.seen_at_s for track in self.tracks]
+        slack = np.array(gaps, np.float32) * np.float32(SLACK_SIZES_PER_S)
         pairs, fresh = match(expected, boxes, slack)
         rows: list[Place] = [tuple(row) for row in boxes.tolist()]
         numbers = [0] * len(rows)
-        for track_index, face in pairs:
-            tracks[track_index].update(rows[face], at_s)
-            numbers[face] = tracks[track_index].id
+        beside = False
+        for index, face in pairs:
+            track = self.tracks[index]
+            beside = beside or (track.id > 0 and gaps[index] <= NEXT_FRAME_S)
+            track.update(rows[face], at_s)
+            track.id = numbers[face] = track.id or next(self._numbers)
+        waits = self.confirm and beside
         for face in fresh:
-            numbers[face] = next(self._numbers)
-            self.tracks[numbers[face]] = Track(numbers[face], rows[face], at_s)
+            numbers[face] = 0 if waits else next(self._numbers)
+            self.tracks.append(Track(numbers[face], rows[face], at_s))
+        self.tracks = [t for t in self.tracks if t.id or t.seen_at_s == at_s]
         return numbers
 
     def forget(self, at_s: float) -> None:
         """Drop the tracks lost for too long."""
-        gone = [t.id for t in self.tracks.values() if at_s - t.seen_at_s > self.lost_track_s + 1e-6]
-        for track_id in gone:
-            del self.tracks[track_id]
+        earliest = at_s - self.lost_track_s - 1e-6
+        self.tracks = [track for track in self.tracks if track.seen_at_s >= earliest]
 
     def rescale(self, ratio_x: float, ratio_y: float) -> None:
         """The frame's size changed half-way."""
-        for track in self.tracks.values():
+        for track in self.tracks:
             track.rescale(ratio_x, ratio_y)
 
     def clear(self) -> None:

@@ -99,6 +99,21 @@ def test_forgetting_does_not_give_numbers_again() -> None:
     assert update(tracker, [box(100), box(300)], 1 / 30) == [3, 4]
 
 
+def test_a_chance_find_beside_a_face_is_never_numbered() -> None:
+    tracker = Tracker(1.0, confirm=True)
+    assert update(tracker, [box(100), box(300)], 0.0) == [1, 2]
+    assert update(tracker, [box(100), box(300), box(500)], 1 / 30) == [1, 2, 0]
+    assert update(tracker, [box(100), box(300)], 2 / 30) == [1, 2]
+    assert update(tracker, [box(100), box(300), box(500)], 3 / 30) == [1, 2, 0]
+    assert update(tracker, [box(100), box(300), box(500)], 4 / 30) == [1, 2, 3]
+
+
+def test_pictures_far_apart_in_time_need_no_confirmation() -> None:
+    tracker = Tracker(1.0, confirm=True)
+    assert update(tracker, [box(100)], 0.0) == [1]
+    assert update(tracker, [box(500)], 0.5) == [2]
+
+
 rows_of_boxes = st.lists(
     st.tuples(st.floats(0, 640), st.floats(0, 480), st.floats(10, 200)), max_size=6
 )
@@ -122,7 +137,7 @@ def test_numbers_are_unique_on_a_frame_and_never_come_back(
             else:
                 assert at - last_seen[number] <= 1.0 + 1e-5
             last_seen[number] = at
-        assert all(at - track.seen_at_s <= 1.0 + 1e-5 for track in tracker.tracks.values())
+        assert all(at - track.seen_at_s <= 1.0 + 1e-5 for track in tracker.tracks)
 
 
 @given(rows_of_boxes, rows_of_boxes)
@@ -153,7 +168,7 @@ def test_a_lost_face_is_expected_where_it_was_going(fps: int) -> None:
     tracker = Tracker(1.0)
     for f in range(fps):
         update(tracker, [box(100 + 150 * f / fps)], f / fps)
-    (track,) = tracker.tracks.values()
+    (track,) = tracker.tracks
     x1, _, x2, _ = track.expected(track.seen_at_s + 0.2)
     moved = (x1 + x2) / 2 - track.place[0]
     assert 15 < moved <= 30 + 1e-3
