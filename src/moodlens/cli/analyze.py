@@ -95,7 +95,7 @@ def _one(lens: Lens, source: Path, folder: Path | None) -> Analysis:
 
     try:
         frame = load_image(source)
-        result = lens.analyze(frame, source=str(source))
+        result = lens.analyze(frame, source=str(source), thorough=True)
     except InputError as error:
         return Analysis.failed(str(source), str(error))
     if folder is not None:

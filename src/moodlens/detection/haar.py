@@ -27,7 +27,7 @@ class Haar:
     name = "haar"
 
     def __init__(self) -> None:
-        self._path = Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
+        self._path = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
         self._local = threading.local()
 
     def _cascade(self) -> cv2.CascadeClassifier:

@@ -23,6 +23,9 @@ STRIDES = (8, 16, 32)
 SMALLEST_PX = 12.0
 """Faces of this size in working pixels are found."""
 MAX_SIDE = 1280
+SECOND_LOOK_SIDE = 640
+FILLED_LOOK_SIDE = 192
+FILLED_BORDER = 0.25
 
 
 class YuNet:
@@ -30,7 +33,7 @@ class YuNet:
 
     name = "yunet"
 
-    def __init__(self, path: Path, *, threads: int = 1, min_score: float = 0.6) -> None:
+    def __init__(self, path: Path, *, threads: int = 1, min_score: float = 0.5) -> None:
         self._session = open_session(path, threads)
         self._outputs = [f"{k}_{s}" for k in ("cls", "obj", "bbox", "kps") for s in STRIDES]
         self._min_score = min_score
@@ -39,8 +42,11 @@ class YuNet:
         longest = max(frame.shape[:2])
         scale = min(1.0, SMALLEST_PX / max(min_face_px, 1.0), MAX_SIDE / longest)
         found = self._look(frame, scale, 0.0)
+        closer = min(1.0, SECOND_LOOK_SIDE / longest)
+        if len(found) == 0 and closer > 1.3 * scale:  # hard to see, not small: look closer
+            found = self._look(frame, closer, 0.0)
         if len(found) == 0:  # a face that fills the frame is found with air around it
-            found = self._look(frame, min(scale, 192 / longest), 0.25)
+            found = self._look(frame, min(1.0, FILLED_LOOK_SIDE / longest), FILLED_BORDER)
         return found
 
     def _look(self, frame: Frame, scale: float, border: float) -> Detections:

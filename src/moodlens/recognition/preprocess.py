@@ -39,10 +39,9 @@ def crop_square(
     pads = max(-y1, 0), max(y2 - height, 0), max(-x1, 0), max(x2 - width, 0)
     if any(pads):
         limit = 4 * max(gray.shape)  # a box far outside is no face; keep memory bounded
-        gray = np.asarray(
-            cv2.copyMakeBorder(gray, *(min(p, limit) for p in pads), cv2.BORDER_REPLICATE),
-            dtype=np.uint8,
-        )
+        up, down, before, after = (min(p, limit) for p in pads)
+        bordered = cv2.copyMakeBorder(gray, up, down, before, after, cv2.BORDER_REPLICATE)
+        gray = np.asarray(bordered, dtype=np.uint8)
     shrinks = side > size
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(gray, (size, size), interpolation=how), dtype=np.uint8)
@@ -54,7 +53,7 @@ def crop_faces(
     """(faces, size, size) uint8 gray from (faces, 3) squares: centre x, centre y, side."""
     if len(squares) == 0:
         return np.zeros((0, size, size), np.uint8)
-    return np.stack([crop_square(frame, *map(float, square), size=size) for square in squares])
+    return np.stack([crop_square(frame, x, y, side, size) for x, y, side in squares.tolist()])
 
 
 def to_gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -60,7 +60,7 @@ def _samples() -> list[tuple[str, bytes]]:
 def _one(name: str, data: bytes) -> None:
     try:
         frame = load_image(data)
-        analysis = shared_lens().analyze(frame, source=name)
+        analysis = shared_lens().analyze(frame, source=name, thorough=True)
     except MoodlensError as error:
         st.error(f"{name}: {error}".replace("*", r"\*"), icon="🚫")
         return
