@@ -75,7 +75,7 @@ def package_model(
     recipe = recipe_of(run)
     record = read_record(run, recipe, dataset) if record is None else record
     weights = load_weights(run / BEST)
-    network = plain_network(recipe.network, weights, votes=_has_votes(run, recipe))
+    network = plain_network(recipe.network, weights, votes=has_votes(run, recipe))
     log = read_log(run / LOG)
     best = max(log, key=lambda r: (r.val_accuracy_no_twins, r.epoch), default=None)
     record["epochs_run"] = len(log)
@@ -221,7 +221,7 @@ def recipe_of(run: Path) -> Recipe:
         raise MoodlensError(f"{run / CHECKPOINT}: holds no recipe that this code knows") from error
 
 
-def _has_votes(run: Path, recipe: Recipe) -> bool:
+def has_votes(run: Path, recipe: Recipe) -> bool:
     """Whether the run had the vote head: it adds a kernel and a bias to the plain network's."""
     from moodlens.training.network import build_network
 
