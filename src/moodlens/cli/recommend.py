@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from enum import StrEnum
 
 import typer
@@ -48,7 +47,6 @@ def recommend(
         emotion,
         direction=direction.value,
         languages=tuple(language),
-        at=datetime.now().astimezone(),
     )
     if as_json:
         typer.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=2))

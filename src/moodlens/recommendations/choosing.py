@@ -6,7 +6,6 @@ import random
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, TypeVar
 
 from moodlens.emotions import EMOTIONS, Emotion
@@ -70,7 +69,6 @@ class Recommender:
         confidence: float = 1.0,
         direction: Direction = "match",
         languages: Sequence[str] = ("en",),
-        at: datetime | None = None,
     ) -> Recommendation:
         """What fits an emotion.
 
@@ -79,14 +77,13 @@ class Recommender:
             confidence: 0 to 1; below a third the suggestions are those of *neutral*.
             direction: match the mood, or lift it.
             languages: of the music, two letters each; where none fits, any.
-            at: the time of day; unused so far.
 
         Raises:
             SettingsError: not an emotion.
         """
         if emotion not in EMOTIONS:
             raise SettingsError(f"unknown emotion {emotion!r}; one of {', '.join(EMOTIONS)}")
-        known: Emotion = emotion  # type: ignore[assignment]
+        known: Emotion = emotion
         shelf = self._catalogue.shelf("neutral" if confidence < 1 / 3 else known)
         spoken = [m for m in shelf.music if m.language in languages] or list(shelf.music)
         with self._lock:
