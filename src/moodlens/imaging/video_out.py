@@ -138,6 +138,7 @@ class VideoWriter:
         self._video = video
         if self._sound_from is not None:
             self._sound = Sound.open(self._sound_from, self._output, timestamp_s)
+        self._output.start_encoding()  # a folder that is not there shows now, not frames later
 
     def _error(self, error: Exception) -> MoodlensError:
         reason = getattr(error, "strerror", None) or error
