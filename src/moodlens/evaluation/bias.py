@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moodlens.evaluation.calibrate import fit_temperature
 from moodlens.evaluation.metrics import Labels, Rows, accuracy, cross_entropy
 from moodlens.recognition.calibration import softmax
 
 _RIDGE = 1e-3
 _STEPS = 25
+_SMALL = 1e-6
 
 
 def fit_bias(logits: Rows, labels: Labels) -> NDArray[np.float64]:
@@ -30,8 +32,14 @@ def fit_bias(logits: Rows, labels: Labels) -> NDArray[np.float64]:
     design[:, :, 0] = logits
     design[:, np.arange(k), np.arange(k) + 1] = 1.0
     pull = np.diag([0.0, *[_RIDGE] * k])
+
+    def loss(at: NDArray[np.float64]) -> float:
+        rows = softmax(np.asarray(design @ at, np.float32))
+        return cross_entropy(rows, labels) + float(at @ pull @ at) / 2
+
     found = np.zeros(k + 1)
-    found[0] = 1.0
+    found[0] = 1.0 / fit_temperature(logits, labels)
+    now = loss(found)
     for _ in range(_STEPS):
         p = softmax(np.asarray(design @ found, np.float32)).astype(np.float64)
         slope = np.einsum("nj,njp->p", p - truth, design) / n + pull @ found
@@ -39,8 +47,11 @@ def fit_bias(logits: Rows, labels: Labels) -> NDArray[np.float64]:
         mean = weighted.sum(axis=1)
         curve = np.einsum("njp,njq->pq", weighted, design) / n - mean.T @ mean / n + pull
         step = np.linalg.solve(curve, slope)
-        found -= step
-        if float(np.abs(step).max()) < 1e-6:
+        while loss(found - step) > now and float(np.abs(step).max()) > _SMALL:
+            step /= 2  # far from the minimum a whole step may overshoot
+        found = found - step
+        now = loss(found)
+        if float(np.abs(step).max()) <= _SMALL:
             break
     bias = found[1:] / max(found[0], 1e-3)
     return np.asarray(bias - bias.mean(), dtype=np.float64)
