@@ -23,7 +23,7 @@ Pool = tuple[NDArray[np.uint8], NDArray[np.float32]]
 """Images (n, height, width) and labels (n, faces, 15)."""
 
 
-class SceneBatches(keras.utils.PyDataset):  # type: ignore[misc]
+class SceneBatches(keras.utils.PyDataset):
     """Shuffled batches from pools of scenes: mirrored, zoomed and toned anew each time.
 
     Chance depends on seed, epoch and batch number alone.

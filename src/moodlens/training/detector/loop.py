@@ -150,7 +150,7 @@ class DetectorTraining:
             writer.writerow(vars(result).values())
 
 
-class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
+class _Keeper(keras.callbacks.Callback):
     """After every epoch: log and checkpoint."""
 
     def __init__(

@@ -12,7 +12,7 @@ from moodlens.training.detector.recipe import TargetRecipe
 from moodlens.training.detector.targets import cell_targets, decode_cells
 
 
-class DetectionLoss(keras.losses.Loss):  # type: ignore[misc]
+class DetectionLoss(keras.losses.Loss):
     """Presence by the penalty-reduced focal loss of CenterNet (arXiv:1904.07850, eq. 1), boxes by
     distance-IoU (Zheng et al. 2020, arXiv:1911.08287) and landmarks by their distance in box sizes.
     """

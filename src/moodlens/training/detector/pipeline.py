@@ -6,7 +6,7 @@ Every step leaves its result in the run's folder; a run that was cut off goes on
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -118,16 +118,23 @@ def compose_pool(
         parts = []
         starts = list(range(0, count, CHUNK))
         make = partial(_compose_chunk, composer, first, count)
-        with multiprocessing.get_context("spawn").Pool(workers) as pool:
-            for start, (part, labels) in zip(starts, pool.imap(make, starts), strict=True):
-                images[start : start + len(part)] = part
-                parts.append(labels)
-                if start // CHUNK % 20 == 19:
-                    report(f"composed {start + len(part)} of {count} scenes")
+        for start, (part, labels) in zip(starts, _map(make, starts, workers), strict=True):
+            images[start : start + len(part)] = part
+            parts.append(labels)
+            if start // CHUNK % 20 == 19:
+                report(f"composed {start + len(part)} of {count} scenes")
         images.flush()
         del images
         np.save(label_path, np.concatenate(parts))
     return np.load(image_path, mmap_mode="r"), np.load(label_path)
+
+
+def _map(make: Callable[[int], Pool], starts: list[int], workers: int) -> Iterator[Pool]:
+    if workers == 1:
+        yield from map(make, starts)
+        return
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        yield from pool.imap(make, starts)
 
 
 def _compose_chunk(composer: SceneComposer, first: int, count: int, start: int) -> Pool:

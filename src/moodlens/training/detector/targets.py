@@ -57,28 +57,17 @@ def cell_targets(labels: Any, grid: NDArray[np.float32], recipe: TargetRecipe) -
         recipe: sizes at which the strides take over, and the bump's spread.
     """
     ops = keras.ops
-    stride = ops.convert_to_tensor(grid[None, None, :, 2])  # (1, 1, cells)
-    middle = ops.convert_to_tensor((grid[:, :2] + 0.5) * grid[:, 2:])  # pixels
-    x1, y1, x2, y2 = (labels[:, :, i, None] for i in range(4))
-    kind = labels[:, :, 14, None]
-    size = ops.sqrt(ops.maximum((x2 - x1) * (y2 - y1), 1.0))  # (pictures, faces, 1)
-    dx = middle[None, None, :, 0] - (x1 + x2) / 2
-    dy = middle[None, None, :, 1] - (y1 + y2) / 2
-    spread = ops.maximum(recipe.spread * size, 0.5 * stride)
-    distance = (dx * dx + dy * dy) / (spread * spread)
-    reach = ops.maximum(ops.abs(dx), ops.abs(dy)) <= 0.5 * stride + 1e-3
-    bump = ops.exp(ops.where(reach, 0.0, -0.5 * distance))  # (pictures, faces, cells)
-    low, high = _ranges(grid, recipe)
-    is_face, is_doubtful = ops.equal(kind, FACE), ops.equal(kind, DOUBTFUL)
-    fits = ops.logical_and(ops.logical_and(size >= low, size < high), is_face)
-    almost = ops.logical_and(size >= low / recipe.blend, size < high * recipe.blend)
-    mine = ops.where(fits, bump, 0.0)
-    best = ops.max(mine, axis=1)
-    owner = ops.argmax(mine, axis=1)  # (pictures, cells)
-    unclear = ops.logical_and(almost, ops.logical_or(is_face, is_doubtful))
-    unclear = ops.logical_and(unclear, ops.logical_not(fits))
-    ignored = ops.max(ops.where(unclear, bump, 0.0), axis=1) > _NEAR
-    ignored = ops.logical_and(ignored, best < _OWN)
+    mine, unclear = [], []
+    for stride in STRIDES:
+        cells = grid[grid[:, 2] == stride]
+        bumps = _Bumps(labels, stride, int(cells[:, 0].max()) + 1, int(cells[:, 1].max()) + 1)
+        own, between = bumps.of_level(recipe)
+        mine.append(own)
+        unclear.append(between)
+    own = ops.concatenate(mine, axis=2)  # (pictures, faces, cells)
+    best = ops.max(own, axis=1)
+    owner = ops.argmax(own, axis=1)  # (pictures, cells)
+    ignored = ops.logical_and(ops.concatenate(unclear, axis=1) > _NEAR, best < _OWN)
     best = ops.where(best > _NEAR, best, 0.0)
     pictures, faces, columns = ops.shape(labels)
     first = ops.cast(ops.arange(pictures), "int32")[:, None] * faces
@@ -92,16 +81,62 @@ def cell_targets(labels: Any, grid: NDArray[np.float32], recipe: TargetRecipe) -
     )
 
 
-def _ranges(grid: NDArray[np.float32], recipe: TargetRecipe) -> tuple[Any, Any]:
-    """(1, 1, cells) the smallest and largest face that each cell answers for, in pixels."""
+class _Bumps:
+    """The bumps of all faces on one grid: products of a row's and a column's curve."""
+
+    def __init__(self, labels: Any, stride: int, columns: int, rows: int) -> None:
+        ops = keras.ops
+        self._kind = labels[:, :, 14:15]
+        x1, y1, x2, y2 = (labels[:, :, i : i + 1] for i in range(4))  # (pictures, faces, 1)
+        self._stride = stride
+        self._size = ops.sqrt(ops.maximum((x2 - x1) * (y2 - y1), 1.0))
+        middle_x = (np.arange(columns, dtype=np.float32)[None, None] + 0.5) * stride
+        middle_y = (np.arange(rows, dtype=np.float32)[None, None] + 0.5) * stride
+        self._dx = ops.convert_to_tensor(middle_x) - (x1 + x2) / 2  # (pictures, faces, columns)
+        self._dy = ops.convert_to_tensor(middle_y) - (y1 + y2) / 2
+        self._cells = columns * rows
+
+    def of_level(self, recipe: TargetRecipe) -> tuple[Any, Any]:
+        """(pictures, faces, cells) bumps of the faces of this grid, and (pictures, cells) the
+        highest bump of those that should not count on it."""
+        ops = keras.ops
+        low, high = _range(self._stride, recipe)
+        is_face, doubtful = ops.equal(self._kind, FACE), ops.equal(self._kind, DOUBTFUL)
+        size, blend = self._size, recipe.blend
+        fits = ops.logical_and(ops.logical_and(size >= low, size < high), is_face)
+        almost = ops.logical_and(size >= low / blend, size < high * blend)
+        between = ops.logical_and(almost, ops.logical_or(is_face, doubtful))
+        between = ops.logical_and(between, ops.logical_not(fits))
+        spread = ops.maximum(recipe.spread * size, 0.5 * self._stride)
+        across = ops.exp(-0.5 * (self._dx / spread) ** 2)
+        down = ops.exp(-0.5 * (self._dy / spread) ** 2)
+        half = 0.5 * self._stride + 1e-3
+        here = ops.cast(ops.abs(self._dx) <= half, "float32")
+        there = ops.cast(ops.abs(self._dy) <= half, "float32")
+        chosen, other = ops.cast(fits, "float32"), ops.cast(between, "float32")
+        own = ops.maximum(
+            self._spread_out(across * chosen, down), self._spread_out(here * chosen, there)
+        )
+        rest = self._spread_out(across * other, down)
+        return own, ops.max(rest, axis=1)
+
+    def _spread_out(self, across: Any, down: Any) -> Any:
+        """The product of a curve along x and one along y, as (pictures, faces, cells)."""
+        product = down[:, :, :, None] * across[:, :, None, :]
+        pictures, faces = keras.ops.shape(across)[:2]
+        return keras.ops.reshape(product, (pictures, faces, self._cells))
+
+
+def _range(stride: int, recipe: TargetRecipe) -> tuple[float, float]:
+    """The smallest and largest face that a grid answers for, in pixels."""
     first, second = recipe.limits
     blend = recipe.blend
-    lows = {8: 0.0, 16: first / blend, 32: second / blend}
-    highs = {8: first * blend, 16: second * blend, 32: 1e6}
-    low = np.array([lows[int(s)] for s in grid[:, 2]], np.float32)
-    high = np.array([highs[int(s)] for s in grid[:, 2]], np.float32)
-    to = keras.ops.convert_to_tensor
-    return to(low[None, None]), to(high[None, None])
+    ranges = {
+        STRIDES[0]: (0.0, first * blend),
+        STRIDES[1]: (first / blend, second * blend),
+        STRIDES[2]: (second / blend, 1e6),
+    }
+    return ranges[stride]
 
 
 def decode_cells(cells: Any, grid: NDArray[np.float32]) -> tuple[Any, Any]:

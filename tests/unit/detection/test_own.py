@@ -1,0 +1,140 @@
+"""The packaged detector: decoding, suppression, and frames that hold no face."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from moodlens.artifacts import resolve_model
+from moodlens.detection.own import (
+    PACKAGED,
+    MoodlensDetector,
+    cell_corners,
+    decode,
+    overlaps,
+    suppress,
+)
+from moodlens.errors import ModelError
+
+STRIDES = (8, 16, 32)
+
+
+def cells_with(*answers: tuple[int, float]) -> np.ndarray:
+    """Cells of a 64x64 frame; at each index a box of one stride around the cell's corner."""
+    cells = np.zeros((64 + 16 + 4, 15), np.float32)
+    for index, score in answers:
+        cells[index, 0] = score
+    return cells
+
+
+def test_no_answer_gives_empty_arrays_of_the_right_shape() -> None:
+    boxes, scores, marks = decode(cells_with(), 64, 64, STRIDES, 0.5)
+    assert boxes.shape == (0, 4)
+    assert scores.shape == (0,)
+    assert marks.shape == (0, 5, 2)
+
+
+def test_a_cell_is_decoded_to_its_place_and_stride() -> None:
+    cells = cells_with((8 * 3 + 2, 0.9), (64 + 4 * 1 + 3, 0.8))
+    boxes, scores, marks = decode(cells, 64, 64, STRIDES, 0.5)
+    assert scores.tolist() == pytest.approx([0.9, 0.8])
+    np.testing.assert_allclose(boxes[0], [12, 20, 20, 28], atol=1e-4)
+    np.testing.assert_allclose(boxes[1], [40, 8, 56, 24], atol=1e-4)
+    np.testing.assert_allclose(marks[1], np.tile([48, 16], (5, 1)), atol=1e-4)
+
+
+def test_answers_for_one_face_are_averaged_by_their_scores() -> None:
+    cells = cells_with((18, 0.9), (19, 0.3))
+    cells[19, 1] = -0.8  # the neighbour means almost the same box
+    boxes, scores, _ = decode(cells, 64, 64, STRIDES, 0.5)
+    assert len(boxes) == 1
+    assert scores[0] == pytest.approx(0.9)
+    assert boxes[0, 0] == pytest.approx(12 + 1.6 * 0.3 / 1.2, abs=1e-3)
+
+
+def test_weak_answers_alone_are_no_face() -> None:
+    assert len(decode(cells_with((18, 0.45)), 64, 64, STRIDES, 0.5)[0]) == 0
+
+
+def test_wild_sizes_stay_finite() -> None:
+    cells = cells_with((18, 0.9))
+    cells[18, 3:5] = 1e4
+    assert np.isfinite(decode(cells, 64, 64, STRIDES, 0.5)[0]).all()
+
+
+def test_suppression_keeps_the_best_of_each_place() -> None:
+    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [40, 0, 50, 10]], np.float32)
+    kept, shared = suppress(boxes, np.array([0.7, 0.9, 0.8], np.float32), 0.5)
+    assert kept.tolist() == [1, 2]
+    assert shared.shape == (2, 3)
+    assert shared[0, 0] == pytest.approx(9 / 11)
+
+
+def test_overlaps_of_boxes_without_area_are_zero() -> None:
+    flat = np.array([[5, 5, 5, 5]], np.float32)
+    assert overlaps(flat, flat).tolist() == [[0.0]]
+
+
+def test_cells_are_ordered_by_stride_row_and_column() -> None:
+    grid = cell_corners(32, 64, STRIDES)
+    assert grid[:9].tolist() == [[float(i % 8), float(i // 8), 8.0] for i in range(9)]
+    assert grid[-1].tolist() == [1.0, 0.0, 32.0]
+
+
+def test_another_model_is_refused() -> None:
+    with pytest.raises(ModelError, match="not a moodlens face detector"):
+        MoodlensDetector(Path(resolve_model(None)))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="nothing"):
+        MoodlensDetector(tmp_path / "nothing.onnx")
+
+
+def test_the_packaged_file_is_small_and_says_what_it_is() -> None:
+    detector = MoodlensDetector()
+    assert PACKAGED.stat().st_size <= 800_000
+    assert {"name", "version", "licence", "data", "metrics"} <= set(detector.card)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (12, 12), (16, 16), (17, 500), (500, 17), (100, 3000), (6000, 8000)]
+)
+@pytest.mark.parametrize("fill", [0, 255])
+def test_plain_frames_of_any_size_hold_no_face(shape: tuple[int, int], fill: int) -> None:
+    assert len(MoodlensDetector().detect(np.full((*shape, 3), fill, np.uint8))) == 0
+
+
+@pytest.mark.parametrize("step", [1, 4, 16, 50])
+@pytest.mark.parametrize("size", [(240, 320), (480, 640)])
+def test_checkerboards_and_noise_hold_no_face(step: int, size: tuple[int, int]) -> None:
+    detector = MoodlensDetector()
+    board = ((np.indices(size) // step).sum(axis=0) % 2 * 255).astype(np.uint8)
+    assert len(detector.detect(cv2.cvtColor(board, cv2.COLOR_GRAY2BGR))) == 0
+    noise = np.random.default_rng(step).integers(0, 256, (*size, 3), dtype=np.uint8)
+    assert len(detector.detect(noise)) == 0
+    smooth = cv2.GaussianBlur(noise, (0, 0), step)
+    assert len(detector.detect(smooth)) == 0
+
+
+@pytest.mark.shared_data
+def test_a_photograph_and_a_drawing(shared: Path) -> None:
+    detector = MoodlensDetector()
+    photograph = cv2.imread(str(shared / "media" / "one-face.jpg"))
+    drawing = cv2.imread(str(shared / "media" / "cartoon-no-face.jpg"))
+    for smallest in (24.0, 40.0):
+        assert len(detector.detect(photograph, min_face_px=smallest)) == 1
+        assert len(detector.detect(drawing, min_face_px=smallest)) == 0
+
+
+@pytest.mark.shared_data
+def test_eyes_lie_above_the_mouth_and_the_left_one_first(shared: Path) -> None:
+    photograph = cv2.imread(str(shared / "media" / "one-face.jpg"))
+    found = MoodlensDetector().detect(photograph)
+    assert found.landmarks is not None
+    marks = found.landmarks[0]
+    assert marks[0, 0] < marks[2, 0] < marks[1, 0]
+    assert marks[:2, 1].max() < marks[2, 1] < marks[3:, 1].min()
