@@ -54,9 +54,7 @@ def camera_clip(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def app_address(
-    tmp_path_factory: pytest.TempPathFactory, shared: Path
-) -> Iterator[str]:
+def app_address(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[str]:
     """The app as `moodlens app` serves it."""
     port, home = free_port(), tmp_path_factory.mktemp("app")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MOODLENS_")}
@@ -67,7 +65,6 @@ def app_address(
     }
     if shared.is_dir():
         environment["MOODLENS_MODELS_DIR"] = str(shared / "models")
-        environment["MOODLENS_SAMPLES_DIR"] = str(shared / "media")
     log = (home / "app.log").open("w")
     command = [sys.executable, "-m", "moodlens", "app", "--port", str(port)]
     child = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)

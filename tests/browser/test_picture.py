@@ -41,18 +41,23 @@ def test_a_file_that_is_no_picture_is_said_and_the_app_goes_on(
     fake = {"name": "paper.png", "mimeType": "image/png", "buffer": b"%PDF-1.7 no picture"}
     upload(page, app_address, fake)
     expect(page.get_by_text("not a picture").first).to_be_visible()
-    page.locator("input[type=file]").first.set_input_files(
-        str(shared / "media" / "one-face.jpg")
-    )
+    page.locator("input[type=file]").first.set_input_files(str(shared / "media" / "one-face.jpg"))
     expect(page.get_by_test_id("probability-bars").first).to_be_visible()
 
 
-@pytest.mark.shared_data
 def test_a_sample_is_one_press_away(page: Page, app_address: str) -> None:
     page.goto(app_address)
     page.get_by_role("tab", name="Sample").click()
-    page.get_by_role("button", name="one face").click()
-    expect(page.get_by_test_id("probability-bars").first).to_be_visible()
+    page.get_by_role("button", name="average happy").click()
+    expect(page.get_by_role("heading", name="happy")).to_be_visible()
+    expect(page.locator("a[href*='youtube.com']").first).to_be_visible()
+
+
+def test_several_faces_are_all_named(page: Page, app_address: str) -> None:
+    page.goto(app_address)
+    page.get_by_role("tab", name="Sample").click()
+    page.get_by_role("button", name="three faces").click()
+    expect(page.get_by_test_id("probability-bars")).to_have_count(3)
 
 
 def test_the_limits_and_the_uses_not_allowed_are_named(page: Page, app_address: str) -> None:

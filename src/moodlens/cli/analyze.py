@@ -148,6 +148,12 @@ def _write_csv(results: list[Analysis]) -> None:
             )
 
 
+def _short_names(sources: list[str]) -> list[str]:
+    """File names where they tell the sources apart, else the whole paths."""
+    names = [Path(source).name for source in sources]
+    return names if len(set(names)) == len(set(sources)) else sources
+
+
 def _write_table(results: list[Analysis]) -> None:
     from rich import box
     from rich.console import Console
@@ -160,17 +166,18 @@ def _write_table(results: list[Analysis]) -> None:
     table.add_column("apparent emotion")
     table.add_column("sure", justify="right")
     table.add_column("or else")
-    table.add_column("box x1 y1 x2 y2", justify="right", overflow="fold")
-    for result in results:
+    table.add_column("box x1 y1 x2 y2", justify="right", no_wrap=True)
+    names = _short_names([result.source for result in results])
+    for name, result in zip(names, results, strict=True):
         if result.error:
-            table.add_row(result.source, "[red]not read[/red]", "", "", "")
+            table.add_row(name, "[red]not read[/red]", "", "", "")
         elif not result.faces:
-            table.add_row(result.source, "[dim]no face[/dim]", "", "", "")
+            table.add_row(name, "[dim]no face[/dim]", "", "", "")
         for face in result.faces:
             style = STYLES[face.emotion]
             others = [e for e in face.prediction_set if e != face.emotion]
             table.add_row(
-                result.source,
+                name,
                 f"{style.emoji} {face.emotion}{' [dim]?[/dim]' if face.uncertain else ''}",
                 f"{face.confidence:.0%}",
                 ", ".join(others[:3]) or "-",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import streamlit as st
@@ -10,10 +9,10 @@ import streamlit as st
 from moodlens.errors import MoodlensError
 from moodlens.imaging import load_image
 from moodlens.imaging.draw import draw
-from moodlens.imaging.sources import is_picture
 from moodlens.webapp import cards
 from moodlens.webapp.shared import own_recommender, shared_lens
 
+SAMPLES = Path(__file__).parents[1] / "samples"
 KINDS = ["jpg", "jpeg", "png", "webp", "bmp"]
 
 
@@ -44,10 +43,8 @@ def show() -> None:
 
 
 def _samples() -> list[tuple[str, bytes]]:
-    folder = Path(os.environ.get("MOODLENS_SAMPLES_DIR", Path(__file__).parent.parent / "samples"))
-    found = sorted(p for p in folder.iterdir() if is_picture(p)) if folder.is_dir() else []
-    if not found:
-        st.caption("No samples here. Point MOODLENS_SAMPLES_DIR at a folder of pictures.")
+    found = sorted(SAMPLES.glob("*.png"))
+    st.caption("Averages of hundreds of faces each: they show nobody.")
     for column, path in zip(st.columns(max(len(found), 1)), found, strict=False):
         with column:
             st.image(path.read_bytes(), width=140)
