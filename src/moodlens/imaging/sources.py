@@ -5,29 +5,24 @@ Files never drop a frame; live sources drop stale ones: a reader thread keeps on
 
 from __future__ import annotations
 
-import os
+import logging
 import re
-import threading
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from moodlens.errors import SourceError
+from moodlens.errors import ImageError, SourceError
 from moodlens.imaging.decode import load_image
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"}
+CALLER_FPS = 30.0
 _ADDRESS = re.compile(r"^(https?|rtsps?|rtmp|udp)://", re.IGNORECASE)
-STALL_S = 10.0
-"""A live source that gives no frame for this long has stalled."""
-RECONNECTS = 5
+_log = logging.getLogger("moodlens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +35,21 @@ class SourceFrame:
 
 
 class Source(Protocol):
-    """What `open_source` gives: iterate over it once; leaving the `with` releases it."""
+    """What `open_source` gives: iterate over it once; leaving the `with` releases it.
+
+    Attributes:
+        name: as messages and results call it.
+        fps: frames a second, about; None when not known.
+        frame_count: None when not known.
+        live: whether frames come whether or not they are fetched, so that stale ones are dropped.
+        skipped: damaged frames that were left out so far.
+    """
 
     name: str
     fps: float | None
     frame_count: int | None
     live: bool
+    skipped: int
 
     def __iter__(self) -> Iterator[SourceFrame]: ...
 
@@ -67,23 +71,32 @@ def open_source(source: int | str | Path | Iterable[NDArray[np.uint8]]) -> Itera
 
 
 def _open(source: int | str | Path | Iterable[NDArray[np.uint8]]) -> Source:
-    if isinstance(source, str) and source.strip().lstrip("-").isdigit():
+    if isinstance(source, str) and source.strip().isdigit():
         source = int(source)
-    if isinstance(source, int):
-        return LiveSource(source, f"camera {source}")
-    if isinstance(source, str) and _ADDRESS.match(source):
-        return LiveSource(source, source)
+    if isinstance(source, int) or (isinstance(source, str) and _ADDRESS.match(source)):
+        from moodlens.imaging.live import open_live
+
+        return open_live(source)
     if isinstance(source, (str, Path)):
-        path = Path(source)
-        if path.is_dir():
-            return PictureSource(str(path), sorted(p for p in path.iterdir() if is_picture(p)))
-        if any(c in str(path) for c in "*?[") and not path.exists():
-            found = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
-            return PictureSource(str(path), [p for p in found if is_picture(p)])
-        if is_picture(path) and path.is_file():
-            return PictureSource(str(path), [path])
-        return VideoFileSource(path)
+        return _open_path(Path(source))
     return CallerSource(source)
+
+
+def _open_path(path: Path) -> Source:
+    if path.is_dir():
+        return PictureSource(str(path), sorted(p for p in path.iterdir() if is_picture(p)))
+    if any(c in str(path) for c in "*?[") and not path.exists():
+        found = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
+        return PictureSource(str(path), [p for p in found if is_picture(p)])
+    if not path.exists():
+        raise SourceError(f"{path}: no such file")
+    if is_picture(path):
+        return PictureSource(str(path), [path])
+    if path.stat().st_size == 0:
+        raise SourceError(f"{path}: the file is empty")
+    from moodlens.imaging.video_in import open_video
+
+    return open_video(path)
 
 
 def is_picture(path: Path) -> bool:
@@ -95,157 +108,46 @@ class CallerSource:
     """Frames that the caller makes, a thirtieth of a second apart."""
 
     def __init__(self, frames: Iterable[NDArray[np.uint8]]) -> None:
-        self.name, self.live = "frames", False
-        self.fps: float | None = 30.0
-        self.frame_count: int | None = None
+        self.name, self.live, self.skipped = "frames", False, 0
+        self.fps: float | None = CALLER_FPS
+        self.frame_count = len(frames) if isinstance(frames, (list, tuple)) else None
         self._frames = frames
 
     def __iter__(self) -> Iterator[SourceFrame]:
         for index, image in enumerate(self._frames):
-            yield SourceFrame(image, index / 30.0, index)
+            yield SourceFrame(image, index / CALLER_FPS, index)
 
     def close(self) -> None:
-        pass
+        """Let a generator of the caller run its own clean-up."""
+        end = getattr(self._frames, "close", None)
+        if callable(end):
+            end()
 
 
 class PictureSource:
-    """Pictures of a folder, a second apart."""
+    """Pictures of a folder, a second apart; one that can't be read is skipped and reported."""
 
     def __init__(self, name: str, paths: list[Path]) -> None:
         if not paths:
             raise SourceError(f"{name}: no pictures there")
-        self.name, self.live = name, False
+        self.name, self.live, self.skipped = name, False, 0
         self.fps: float | None = 1.0
         self.frame_count: int | None = len(paths)
         self._paths = paths
 
     def __iter__(self) -> Iterator[SourceFrame]:
         for index, path in enumerate(self._paths):
-            yield SourceFrame(load_image(path), float(index), index)
-
-    def close(self) -> None:
-        pass
-
-
-class VideoFileSource:
-    """Every frame of a video file, upright, at its own time."""
-
-    def __init__(self, path: Path) -> None:
-        if not path.exists():
-            raise SourceError(f"{path}: no such file")
-        if path.stat().st_size == 0:
-            raise SourceError(f"{path}: the file is empty")
-        self._capture = _capture(str(path))
-        if not self._capture.isOpened():
-            raise SourceError(f"{path}: no video in it that can be read")
-        fps = float(self._capture.get(cv2.CAP_PROP_FPS))
-        count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self.name, self.live = str(path), False
-        self.fps: float | None = fps if 0 < fps < 1000 else None
-        self.frame_count: int | None = count if count > 0 else None
-
-    def __iter__(self) -> Iterator[SourceFrame]:
-        index, last = 0, -1.0
-        while True:
-            at = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
-            good, image = self._capture.read()
-            if not good:
-                break
-            step = 1 / (self.fps or 30.0)
-            last = at if at > last else last + step
-            yield SourceFrame(np.asarray(image, np.uint8), last, index)
-            index += 1
-        if index == 0:
-            raise SourceError(f"{self.name}: not one frame could be read")
-
-    def close(self) -> None:
-        self._capture.release()
-
-
-class LiveSource:
-    """A camera or network stream; only the newest frame is kept for the reader."""
-
-    def __init__(self, address: int | str, name: str) -> None:
-        self.name, self.live = name, True
-        self.frame_count: int | None = None
-        self._address = address
-        self._capture = _capture(address)
-        if not self._capture.isOpened():
-            hint = "try another index" if isinstance(address, int) else "check the address"
-            raise SourceError(f"{name}: can't be opened; {hint}")
-        fps = float(self._capture.get(cv2.CAP_PROP_FPS))
-        self.fps: float | None = fps if 0 < fps < 1000 else None
-        self._ready = threading.Condition()
-        self._newest: tuple[NDArray[np.uint8], float] | None = None
-        self._ended = False
-        self._started = time.monotonic()
-        self._thread = threading.Thread(target=self._read, name="moodlens-source", daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        failures = 0
-        while not self._ended:
-            good, image = self._capture.read()
-            if good:
-                failures = 0
-                with self._ready:
-                    self._newest = np.asarray(image, np.uint8), time.monotonic() - self._started
-                    self._ready.notify()
+            try:
+                image = load_image(path)
+            except ImageError as error:
+                if len(self._paths) == 1:
+                    raise
+                self.skipped += 1
+                _log.warning("%s", error)
                 continue
-            failures += 1
-            if isinstance(self._address, int) or failures > RECONNECTS:
-                break
-            self._capture.release()
-            time.sleep(min(0.25 * 2**failures, 5.0))
-            self._capture = _capture(self._address)
-        with self._ready:
-            self._ended = True
-            self._ready.notify()
-
-    def __iter__(self) -> Iterator[SourceFrame]:
-        index = 0
-        while True:
-            with self._ready:
-                there = self._ready.wait_for(
-                    lambda: self._newest is not None or self._ended, timeout=STALL_S
-                )
-                if not there:
-                    raise SourceError(f"{self.name}: no frame for {STALL_S:.0f} s; it has stalled")
-                if self._newest is None:
-                    if index == 0:
-                        raise SourceError(f"{self.name}: not one frame came")
-                    return
-                (image, at), self._newest = self._newest, None
-            yield SourceFrame(image, at, index)
-            index += 1
+            yield SourceFrame(image, float(index), index)
+        if self.skipped == len(self._paths):
+            raise SourceError(f"{self.name}: not one of {self.skipped} pictures could be read")
 
     def close(self) -> None:
-        with self._ready:
-            self._ended = True
-        self._thread.join(timeout=2.0)
-        self._capture.release()
-
-
-def _capture(address: int | str) -> cv2.VideoCapture:
-    """An OpenCV capture, with the libraries behind it kept from writing to our output."""
-    with _Quiet():
-        return cv2.VideoCapture(address)
-
-
-class _Quiet:
-    """FFmpeg and V4L write to file descriptor 2 themselves; for a moment it leads nowhere."""
-
-    def __enter__(self) -> None:
-        self._kept = os.dup(2)
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 2)
-        os.close(nowhere)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        os.dup2(self._kept, 2)
-        os.close(self._kept)
+        """Nothing is held between pictures."""
