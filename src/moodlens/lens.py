@@ -116,9 +116,9 @@ class Lens:
 
     def judge(self, frame: Frame, detections: Detections) -> list[Face]:
         """The faces of given detections, in their order, classified in one batch."""
-        crops = self.crop(frame, detections)
-        probabilities = self.classifier.classify(crops)
         squares = self.detector.crop_squares(detections)
+        crops = crop_faces(frame, squares, self.classifier.input_side)
+        probabilities = self.classifier.classify(crops)
         return [
             self._face(frame, detections, squares, crops, probabilities, i)
             for i in range(len(detections))

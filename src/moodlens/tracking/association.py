@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import lap
 import numpy as np
-from numpy.typing import NDArray
 
-from moodlens.tracking.boxes import Boxes
+Box = tuple[float, float, float, float]
+"""x1, y1, x2, y2 in pixels."""
 
 GATE_SIZES = 1.0
 """A face may lie this many of its sizes from where its track expects it, plus what was lost."""
@@ -16,7 +19,7 @@ FORBIDDEN = 1e6
 
 
 def match(
-    expected: Boxes, found: Boxes, slack: NDArray[np.float32]
+    expected: Sequence[Box], found: Sequence[Box], slack: Sequence[float]
 ) -> tuple[list[tuple[int, int]], list[int]]:
     """Pair tracks and detections at the least total cost.
 
@@ -25,39 +28,39 @@ def match(
     of the camera among all faces. Pairs beyond the gates are never made.
 
     Args:
-        expected: (tracks, 4) where each track's face should be.
-        found: (faces, 4) where faces are.
-        slack: (tracks,) widening of the distance gate in face sizes, for tracks lost a while.
+        expected: where each track's face should be.
+        found: where faces are.
+        slack: widening of each track's distance gate in face sizes, for one lost a while.
 
     Returns:
         Pairs (track, face), and the faces left over.
     """
-    if not len(expected) or not len(found):
-        return [], list(range(len(found)))
-    cost = _costs(expected, found, slack)
-    # Jonker and Volgenant 1987, "A shortest augmenting path algorithm for dense and sparse
-    # linear assignment problems"; a row or column may stay alone for half the limit.
-    _, face_of, _ = lap.lapjv(cost, extend_cost=True, cost_limit=FORBIDDEN / 2)
-    pairs = [(track, face) for track, face in enumerate(face_of.tolist()) if face >= 0]
+    # Frames hold few faces: plain numbers are quicker here than arrays of one or two rows.
+    a, b = [_center_size(box) for box in expected], [_center_size(box) for box in found]
+    cost = [[_cost(e, f, s) for f in b] for e, s in zip(a, slack, strict=True)]
+    if len(a) == len(b) == 1:
+        pairs = [(0, 0)] if cost[0][0] < FORBIDDEN else []
+    elif a and b:
+        # Jonker and Volgenant 1987, "A shortest augmenting path algorithm for dense and sparse
+        # linear assignment problems"; a row or column may stay alone for half the limit.
+        _, face_of, _ = lap.lapjv(np.array(cost), extend_cost=True, cost_limit=FORBIDDEN / 2)
+        pairs = [(track, face) for track, face in enumerate(face_of.tolist()) if face >= 0]
+    else:
+        pairs = []
     taken = {face for _, face in pairs}
-    return pairs, [face for face in range(len(found)) if face not in taken]
+    return pairs, [face for face in range(len(b)) if face not in taken]
 
 
-def _costs(expected: Boxes, found: Boxes, slack: NDArray[np.float32]) -> NDArray[np.float64]:
-    size_e, size_f = _sizes(expected), _sizes(found)
-    apart = np.linalg.norm(_centers(expected)[:, None] - _centers(found)[None, :], axis=2)
-    distance = apart / np.maximum(np.sqrt(size_e[:, None] * size_f[None, :]), 1e-6)
-    ratio = np.abs(np.log(np.maximum(size_e, 1e-6)[:, None] / np.maximum(size_f, 1e-6)[None, :]))
-    cost = distance**2 + ratio**2
-    far = (distance > GATE_SIZES + slack[:, None]) | (ratio > np.log(GATE_RATIO))
-    return np.asarray(np.where(far, FORBIDDEN, cost), dtype=np.float64)
+def _center_size(box: Box) -> tuple[float, float, float]:
+    """Centre x, centre y, geometric mean of the sides; all in pixels."""
+    x1, y1, x2, y2 = box
+    area = max(x2 - x1, 0.0) * max(y2 - y1, 0.0)
+    return (x1 + x2) / 2, (y1 + y2) / 2, max(math.sqrt(area), 1e-6)
 
 
-def _centers(boxes: Boxes) -> Boxes:
-    return np.asarray((boxes[:, :2] + boxes[:, 2:]) / 2, dtype=np.float32)
-
-
-def _sizes(boxes: Boxes) -> Boxes:
-    """(n,) geometric mean of width and height."""
-    areas = np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0).prod(axis=1)
-    return np.asarray(np.sqrt(areas), dtype=np.float32)
+def _cost(a: tuple[float, float, float], b: tuple[float, float, float], slack: float) -> float:
+    distance = math.hypot(a[0] - b[0], a[1] - b[1]) / math.sqrt(a[2] * b[2])
+    ratio = abs(math.log(a[2] / b[2]))
+    if distance > GATE_SIZES + slack or ratio > math.log(GATE_RATIO):
+        return FORBIDDEN
+    return distance * distance + ratio * ratio

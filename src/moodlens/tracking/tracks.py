@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 
-import numpy as np
-
 from moodlens.tracking.association import match
 from moodlens.tracking.boxes import Boxes
 
@@ -91,11 +89,13 @@ class Tracker:
             A number for each box; 0 for one that is not confirmed yet.
         """
         self.forget(at_s)
-        expected = np.array([t.expected(at_s) for t in self.tracks], np.float32).reshape(-1, 4)
         gaps = [at_s - track.seen_at_s for track in self.tracks]
-        slack = np.array(gaps, np.float32) * np.float32(SLACK_SIZES_PER_S)
-        pairs, fresh = match(expected, boxes, slack)
         rows: list[Place] = [tuple(row) for row in boxes.tolist()]
+        pairs, fresh = match(
+            [track.expected(at_s) for track in self.tracks],
+            rows,
+            [SLACK_SIZES_PER_S * gap for gap in gaps],
+        )
         numbers = [0] * len(rows)
         beside = False
         for index, face in pairs:

@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moodlens.tracking.association import match
+from moodlens.tracking.association import Box, match
 from moodlens.tracking.tracks import Tracker
 
 SIDE = 80.0
 
 
-def box(x: float, y: float = 200.0, side: float = SIDE) -> list[float]:
-    return [x - side / 2, y - side / 2, x + side / 2, y + side / 2]
+def box(x: float, y: float = 200.0, side: float = SIDE) -> Box:
+    return x - side / 2, y - side / 2, x + side / 2, y + side / 2
 
 
-def update(tracker: Tracker, rows: list[list[float]], at_s: float) -> list[int]:
+def update(tracker: Tracker, rows: list[Box], at_s: float) -> list[int]:
     return tracker.update(np.array(rows, np.float32).reshape(-1, 4), at_s)
 
 
@@ -144,9 +144,8 @@ def test_numbers_are_unique_on_a_frame_and_never_come_back(
 def test_a_match_pairs_each_at_most_once_within_the_gates(
     a: list[tuple[float, float, float]], b: list[tuple[float, float, float]]
 ) -> None:
-    expected = np.array([box(*row) for row in a], np.float32).reshape(-1, 4)
-    found = np.array([box(*row) for row in b], np.float32).reshape(-1, 4)
-    pairs, alone = match(expected, found, np.zeros(len(expected), np.float32))
+    expected, found = [box(*row) for row in a], [box(*row) for row in b]
+    pairs, alone = match(expected, found, [0.0] * len(expected))
     tracks, faces = [t for t, _ in pairs], [f for _, f in pairs]
     assert len(set(tracks)) == len(tracks)
     assert sorted([*faces, *alone]) == list(range(len(found)))
@@ -156,9 +155,7 @@ def test_a_match_pairs_each_at_most_once_within_the_gates(
 
 
 def test_the_whole_cost_is_least_and_not_the_nearest_pair_first() -> None:
-    expected = np.array([box(100), box(140)], np.float32)
-    found = np.array([box(138), box(178)], np.float32)
-    pairs, alone = match(expected, found, np.zeros(2, np.float32))
+    pairs, alone = match([box(100), box(140)], [box(138), box(178)], [0.0, 0.0])
     assert pairs == [(0, 0), (1, 1)]
     assert alone == []
 
