@@ -228,9 +228,9 @@ class TrainingRun:
         state["recipe"] = np.array(self.recipe.model_dump_json())
         state["results"] = np.array(results_to_json(self.results))
         for i, variable in enumerate(model.variables):
-            state[f"model_{i}"] = keras.ops.convert_to_numpy(variable)
+            state[f"model_{i}"] = variable.numpy()
         for i, variable in enumerate(model.optimizer.variables):
-            state[f"optimizer_{i}"] = keras.ops.convert_to_numpy(variable)
+            state[f"optimizer_{i}"] = variable.numpy()
         write_atomically(self.folder / CHECKPOINT, lambda file: write_arrays(file, state))
 
     def _restore(self, model: keras.Model, average: WeightAverage) -> int:

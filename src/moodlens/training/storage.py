@@ -74,7 +74,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         MoodlensError: it is not there or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise MoodlensError(f"{path}: can't be read as a checkpoint: {error}") from error
