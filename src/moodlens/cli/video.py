@@ -83,7 +83,7 @@ def video(
     from moodlens.tracking import StreamOptions
 
     wanted = Wanted(output, annotate, timeline, plot)
-    options = StreamOptions(baseline_s=baseline)
+    options = StreamOptions(baseline_s=baseline, faces_at_once=None)  # no hurry: every face
     if output is not None:
         _make_folder(output)
     lens = Lens(model=model, detector=detector, min_face_px=min_face, min_quality=min_quality)

@@ -127,7 +127,7 @@ class VideoFile:
         if stream is None or whole is None:
             return None
         start = float((self._stream.start_time or 0) * self._stream.time_base)
-        return start + min(float(stream * self._stream.time_base), whole / 1_000_000)
+        return start + min(float(stream * self._stream.time_base), float(whole) / 1_000_000)
 
     def _guessed_count(self) -> int | None:
         length = self._length_s()

@@ -24,6 +24,9 @@ class StreamOptions:
         lost_track_s: a face that is gone for longer comes back as another person.
         detect_every: look at the whole frame on every k-th frame and only near the known faces
             between; None: as suits the detector (1 for networks, more for Haar cascades).
+        faces_at_once: where more faces than this are in view they take turns: so many are judged
+            on a frame, newcomers first, then those judged longest ago; the others keep their
+            smoothed scores at their new place. None: all faces on all frames.
         baseline_s: seconds of neutral face at the start of a track that set the person's own
             baseline; None: none is taken.
     """
@@ -35,6 +38,7 @@ class StreamOptions:
     announce_after_s: float = 0.5
     lost_track_s: float = 1.0
     detect_every: int | None = None
+    faces_at_once: int | None = 4
     baseline_s: float | None = None
 
     def __post_init__(self) -> None:
@@ -44,8 +48,10 @@ class StreamOptions:
                 raise SettingsError(f"{name} must be 0 or more seconds, not {value!r}")
         if not 0 <= self.switch_margin < 1:
             raise SettingsError(f"switch_margin must be in [0, 1), not {self.switch_margin!r}")
-        if self.detect_every is not None and self.detect_every < 1:
-            raise SettingsError(f"detect_every must be 1 or more frames, not {self.detect_every!r}")
+        for name in ("detect_every", "faces_at_once"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SettingsError(f"{name} must be 1 or more, not {value!r}")
         if self.baseline_s is not None and not (
             math.isfinite(self.baseline_s) and self.baseline_s > 0
         ):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moodlens.emotions import EMOTIONS, Emotion
+from moodlens.emotions import Emotion
 from moodlens.errors import ImageError, InputError
 from moodlens.imaging.ahead import read_ahead
-from moodlens.tracking.baseline import PersonalBaseline
 from moodlens.tracking.options import StreamOptions
+from moodlens.tracking.people import Person
 from moodlens.tracking.search import default_detect_every, detect_near
-from moodlens.tracking.smoothing import LabelHold, ProbabilitySmoother
 from moodlens.tracking.tracks import Tracker
 from moodlens.types import Analysis, EmotionChange, Face
 
@@ -51,57 +51,6 @@ class Pipeline(Protocol):
         poor: bool,
         track_id: int,
     ) -> Face: ...
-
-
-class Person:
-    """What is remembered of one track: its smoothed scores, its label, its baseline."""
-
-    def __init__(self, options: StreamOptions, at_s: float) -> None:
-        self._smoother = ProbabilitySmoother(options.smoothing_s)
-        self._hold = LabelHold(
-            options.switch_margin, options.switch_evidence_s, options.min_dwell_s
-        )
-        self._baseline = (
-            None if options.baseline_s is None else PersonalBaseline(options.baseline_s)
-        )
-        self._announce_after_s = options.announce_after_s
-        self._smoothing_s = options.smoothing_s
-        self._seen_at_s = at_s
-        self._shown_since_s = at_s
-        self._announced: Emotion | None = None
-        self.shown: Emotion | None = None
-        self.quality = -1.0
-        self.probabilities = np.zeros(len(EMOTIONS))
-
-    def update(self, row: NDArray[np.float64], quality: float, poor: bool, at_s: float) -> None:
-        """Take in one frame: (7,) probabilities, quality 0 to 1, its time."""
-        dt = max(at_s - self._seen_at_s, 0.0)
-        self._seen_at_s = at_s
-        trust = 0.0 if poor else quality
-        if self._baseline is not None:
-            row = self._baseline.update(row, dt, trust)
-        # A frame that says little (flat probabilities) moves the mean less.
-        weight = trust * (0.5 + 0.5 * float(row.max()))
-        self.probabilities = self._smoother.update(row, dt, weight)
-        label = EMOTIONS[self._hold.update(self.probabilities, dt)]
-        if label != self.shown:
-            self.shown, self._shown_since_s = label, at_s
-        self._steady_quality(quality, dt)
-
-    def _steady_quality(self, quality: float, dt: float) -> None:
-        fades = self.quality >= 0.0 and self._smoothing_s > 0.0
-        kept = math.exp(-dt / self._smoothing_s) if fades else 0.0
-        self.quality = kept * self.quality + (1.0 - kept) * quality
-
-    def announce(self, track_id: int, at_s: float) -> EmotionChange | None:
-        """The change to tell of on this frame, once the shown label has lasted."""
-        if self.shown is None or self.shown == self._announced:
-            return None
-        if at_s - self._shown_since_s < self._announce_after_s - 1e-9:
-            return None
-        before, self._announced = self._announced, self.shown
-        confidence = float(self.probabilities[EMOTIONS.index(self.shown)])
-        return EmotionChange(track_id, before, self.shown, at_s, confidence)
 
 
 class StreamState:
@@ -158,14 +107,14 @@ class StreamState:
         self._follow_size(frame.shape[0], frame.shape[1])
         if detections is None:
             detections = self._detect(frame, now)
-        faces = self._lens.judge(frame, detections)
         numbers = self._tracker.update(detections.boxes_xyxy, now)
+        self._judge(frame, detections, numbers, now)
         events: list[EmotionChange] = []
         shown: list[Face] = []
-        for face, number in zip(faces, numbers, strict=True):
+        for index_of_face, number in enumerate(numbers):
             if not number:  # not confirmed yet
                 continue
-            shown.append(self._steady(face, number, now))
+            shown.append(self._steady(detections, index_of_face, number))
             change = self._people[number].announce(number, now)
             if change is not None:
                 events.append(change)
@@ -220,14 +169,43 @@ class StreamState:
     def _detect_whole(self, frame: Frame) -> Detections:
         return self._lens.detector.detect(frame, min_face_px=self._lens.min_face_px)
 
-    def _steady(self, face: Face, number: int, now: float) -> Face:
-        person = self._people.get(number)
-        if person is None:
-            person = self._people[number] = Person(self.options, now)
-        row = np.fromiter(face.scores.values(), np.float64, len(EMOTIONS))
-        quality = 1.0 if face.quality is None else face.quality.score
-        person.update(row, quality, quality < self._lens.min_quality, now)
+    def _judge(self, frame: Frame, detections: Detections, numbers: list[int], now: float) -> None:
+        """Classify the faces whose turn it is, in one batch: new ones, then the longest waiting."""
+        turns = [face for face, number in enumerate(numbers) if number]
+        for face in turns:
+            if numbers[face] not in self._people:
+                self._people[numbers[face]] = Person(self.options, now)
+        most = self.options.faces_at_once
+        if most is not None and len(turns) > most:
+            waiting = {face: self._people[numbers[face]] for face in turns}
+            new = [face for face in turns if waiting[face].face is None]
+            known = [face for face in turns if waiting[face].face is not None]
+            known.sort(key=lambda face: waiting[face].judged_at_s)
+            turns = new + known[: max(most - len(new), 0)]
+        if not turns:
+            return
+        every = len(turns) == len(numbers)
+        chosen = detections if every else detections.select(np.array(turns, np.intp))
+        order = range(len(turns)) if every else turns
+        for face, judged in zip(order, self._lens.judge(frame, chosen), strict=True):
+            self._people[numbers[face]].judge(judged, self._lens.min_quality, now)
+
+    def _steady(self, detections: Detections, index: int, number: int) -> Face:
+        """What to show of a face: where it is now, and what is known of its person."""
+        person = self._people[number]
+        assert person.face is not None
         assert person.shown is not None
+        face = person.face
+        box = tuple(detections.boxes_xyxy[index].tolist())
+        if box != face.box_xyxy:  # it was not its turn
+            points = None if detections.landmarks is None else detections.landmarks[index]
+            marks: Any = None if points is None else tuple(map(tuple, points.tolist()))
+            face = replace(
+                face,
+                box_xyxy=box,
+                detection_score=min(max(float(detections.scores[index]), 0.0), 1.0),
+                landmarks=marks,
+            )
         return self._lens.restate(
             face,
             person.probabilities.astype(np.float32),

@@ -22,6 +22,7 @@ from moodlens.tracking import StreamOptions
         ("switch_margin", 1.0),
         ("switch_margin", -0.5),
         ("detect_every", 0),
+        ("faces_at_once", 0),
         ("baseline_s", 0.0),
         ("baseline_s", float("nan")),
     ],

@@ -175,3 +175,62 @@ def test_options_reach_the_stream(lens: ScriptedLens) -> None:
     run(state, lens, "happy", 0.0, 1.0)
     (face,) = run(state, lens, "sad", 1.0, 1 / 30)[0].faces
     assert face.scores["sad"] == pytest.approx(0.9)
+
+
+def row_of_boxes(n: int, shift: float = 0.0) -> list[list[float]]:
+    return [[60.0 * i + shift, 10.0, 60.0 * i + 50 + shift, 60.0] for i in range(n)]
+
+
+class CountingLens(ScriptedLens):
+    """Remembers how many faces each call of the network held."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[int] = []
+
+    def judge(self, frame, detections):  # type: ignore[no-untyped-def]
+        self.batches.append(len(detections))
+        return super().judge(frame, detections)
+
+
+def test_many_faces_take_turns_and_all_are_shown_where_they_are() -> None:
+    lens = CountingLens()
+    state = StreamState(lens, StreamOptions(faces_at_once=3))
+    for f in range(8):
+        lens.detector.boxes = row_of_boxes(9, shift=float(f))
+        faces = state.process(FRAME, f / 30).faces
+        assert sorted(face.box_xyxy[0] for face in faces) == [60.0 * i + f for i in range(9)]
+        assert {face.track_id for face in faces} == set(range(1, 10))
+    assert lens.batches == [9, 3, 3, 3, 3, 3, 3, 3]
+
+
+def test_everyones_turn_comes() -> None:
+    lens = CountingLens()
+    lens.detector.boxes = row_of_boxes(9)
+    state = StreamState(lens, StreamOptions(faces_at_once=3, smoothing_s=0.0, min_dwell_s=0.0))
+    state.process(FRAME, 0.0)
+    lens.row = one("sad")
+    moved = [
+        sum(face.scores["sad"] > 0.5 for face in state.process(FRAME, f / 30).faces)
+        for f in range(1, 4)
+    ]
+    assert moved == [3, 6, 9]
+
+
+def test_newcomers_are_judged_at_once() -> None:
+    lens = CountingLens()
+    state = StreamState(lens, StreamOptions(faces_at_once=2))
+    lens.detector.boxes = row_of_boxes(2)
+    state.process(FRAME, 0.0)
+    lens.detector.boxes = row_of_boxes(6)
+    assert len(state.process(FRAME, 1 / 30).faces) == 6
+    assert lens.batches == [2, 4]
+
+
+def test_all_faces_on_all_frames_where_asked() -> None:
+    lens = CountingLens()
+    lens.detector.boxes = row_of_boxes(9)
+    state = StreamState(lens, StreamOptions(faces_at_once=None))
+    for f in range(3):
+        state.process(FRAME, f / 30)
+    assert lens.batches == [9, 9, 9]

@@ -1,0 +1,1 @@
+"""From a face's crop to seven calibrated probabilities."""
