@@ -41,6 +41,10 @@ def app(
         "--browser.gatherUsageStats=false",
         "--server.showEmailPrompt=false",
         "--logger.level=warning",
+        "--client.toolbarMode=viewer",
+        "--server.maxUploadSize=50",
+        "--theme.light.primaryColor=#0072B2",
+        "--theme.dark.primaryColor=#56B4E9",
     ]
     if os.name == "posix":  # one process, so that a signal to it ends the app
         sys.stdout.flush()
