@@ -87,6 +87,9 @@ def build_network(recipe: NetworkRecipe, *, votes: int = 0, fused: bool = False)
 
     faces = keras.Input((48, 48, 1), name="faces")
     x = keras.layers.Rescaling(1 / 0.25, offset=-0.5 / 0.25, name="standardise")(faces)
+    if recipe.full_size_width:
+        x = conv(x, recipe.full_size_width, 3, "full_size")
+        x = relu(normalise(x, "full_size_bn"), "full_size_relu")
     x = conv(x, recipe.stem_width, recipe.stem_kernel, "stem", recipe.stem_stride)
     x = relu(normalise(x, "stem_bn"), "stem_relu")
     for stage, (width, depth) in enumerate(zip(recipe.widths, recipe.depths, strict=True), 1):

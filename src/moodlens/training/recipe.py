@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ class NetworkRecipe(_Part):
     """The network's shape; see `moodlens.training.network`."""
 
     name: str = "moodlens"
+    full_size_width: int = Field(
+        default=0, ge=0, description="channels of a 3x3 convolution at 48x48 before the stem; 0: none"
+    )
     stem_width: int = Field(default=48, ge=4)
     stem_kernel: int = Field(default=5, ge=1)
     stem_stride: int = Field(default=2, ge=1, le=2)
@@ -125,6 +129,17 @@ class Recipe(_Part):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise SettingsError(f"recipe: {where}: {first['msg']}") from error
+
+    def to_toml(self) -> str:
+        """The whole recipe as TOML that `load` reads, defaults included."""
+        values = json.loads(self.model_dump_json())
+        lines = [f"{name} = {json.dumps(v)}" for name, v in values.items() if type(v) is not dict]
+        for part, inner in values.items():
+            if type(inner) is dict:
+                lines += ["", f"[{part}]"]
+                # numbers, strings, booleans and lists of these look the same in JSON and TOML
+                lines += [f"{name} = {json.dumps(value)}" for name, value in inner.items()]
+        return "\n".join(lines) + "\n"
 
     @classmethod
     def load(cls, name_or_path: str) -> Recipe:
