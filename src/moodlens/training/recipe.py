@@ -23,7 +23,7 @@ class NetworkRecipe(_Part):
 
     name: str = "moodlens"
     full_size_width: int = Field(
-        default=0, ge=0, description="channels of a 3x3 convolution at 48x48 before the stem; 0: none"
+        default=0, ge=0, description="of a 3x3 convolution at 48x48 before the stem; 0: none"
     )
     stem_width: int = Field(default=48, ge=4)
     stem_kernel: int = Field(default=5, ge=1)
