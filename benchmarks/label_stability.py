@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from moodlens.datasets import FaceDataset, read_fer2013
 from moodlens.emotions import EMOTIONS, Emotion
 from moodlens.errors import MoodlensError
+from moodlens.evaluation.bench import describe_machine
 from moodlens.imaging.sources import open_source
 from moodlens.lens import Lens
 from moodlens.tracking import StreamOptions
@@ -235,6 +236,7 @@ def main() -> None:
         faces = read_fer2013(options.fer2013).split("PublicTest")
         result = {
             "benchmark": "label_stability",
+            "machine": describe_machine(),
             "detector": lens.detector.name,
             "flips": flips(lens, options.video),
             "switch": switches(lens, faces, options.pairs, options.seed),

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodlens.errors import MoodlensError
+from moodlens.evaluation.bench import describe_machine
 from moodlens.evaluation.bench_child import resident_mib
 from moodlens.evaluation.bench_scene import face_pictures, make_frames
 from moodlens.lens import Lens
@@ -68,6 +69,7 @@ def measure(detector: str, image: Path | None, count: int) -> dict[str, Any]:
     end, peak = resident_mib()
     return {
         "benchmark": "memory_10000",
+        "machine": describe_machine(),
         "detector": lens.detector.name,
         "frames": count,
         "tracks": len(ids),

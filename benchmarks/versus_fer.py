@@ -205,7 +205,10 @@ def candidates() -> list[str]:
     from moodlens.evaluation.bench import detectors_here
 
     names = ["fer:default", "fer:keras"]
-    for detector in detectors_here():
+    here = detectors_here()
+    if "yunet" not in here:
+        print("without YuNet: 'moodlens models fetch yunet' brings it", file=sys.stderr)
+    for detector in here:
         names.append(f"analyze:{detector}")
         if detector == "haar":
             names.append("stream:haar")
@@ -217,6 +220,8 @@ def candidates() -> list[str]:
 def measure(options: argparse.Namespace, python: Path) -> dict[str, Any]:
     """All candidates in turns over the same frames."""
     import numpy as np
+
+    from moodlens.evaluation.bench import describe_machine
 
     opened: list[Candidate] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -244,6 +249,7 @@ def measure(options: argparse.Namespace, python: Path) -> dict[str, Any]:
             row["times_the_floor"] = round(row["median_ms"] / floor, 3)
     return {
         "benchmark": "versus_fer",
+        "machine": describe_machine(),
         "picture": options.picture.name,
         "frame": [WIDTH, HEIGHT],
         "rounds": options.rounds,

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodlens.errors import MoodlensError
+from moodlens.evaluation.bench import describe_machine
 from moodlens.imaging.sources import open_source
 from moodlens.imaging.video_out import VideoWriter
 from moodlens.lens import Lens
@@ -103,6 +104,7 @@ def measure(source: Path, detector: str, frames: int, rounds: int) -> dict[str, 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "benchmark": "video_speed",
+        "machine": describe_machine(),
         "source": source.name,
         "detector": lens.detector.name,
         "frames": frames,

@@ -40,6 +40,7 @@ def bench(
     """Time each step of a frame beside the bare network calls; memory; cold start."""
     if quick and full:
         raise SettingsError("--quick and --full exclude each other")
+    _check_place(json_file)
     from moodlens.artifacts import resolve_model
     from moodlens.evaluation import bench as measuring
     from moodlens.evaluation.bench_scene import face_pictures
@@ -75,6 +76,12 @@ def bench(
     }
     _show(result, to_stderr=json_file == "-")
     _write(result, json_file)
+
+
+def _check_place(json_file: str | None) -> None:
+    """Before the minutes of measuring, not after them."""
+    if json_file not in (None, "-") and not Path(str(json_file)).absolute().parent.is_dir():
+        raise SettingsError(f"--json {json_file}: can't be written: there is no such folder")
 
 
 def _chosen(wanted: list[str], here: list[str]) -> list[str]:
@@ -189,7 +196,7 @@ def _start_table(result: dict[str, Any]) -> Any:
     from rich.table import Table
 
     table = Table(
-        title="A fresh process: to its first result; as 'moodlens analyze'; memory",
+        title="A fresh process: first result, 'moodlens analyze', memory",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
