@@ -179,3 +179,23 @@ def test_wrong_use_is_one_line_and_two(place: Path, arguments: list[str], expect
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_tune_writes_a_recipe_that_trains(place: Path) -> None:
+    arguments = ("tune", "fer2013.csv", "--recipe", "pocket.toml", "--epochs", "1", "--rows", "60")
+    done = moodlens(*arguments, "--trials", "1", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "runs/tune/best.toml\n"
+    assert "trial 1/1" in done.stderr
+    more = moodlens(*arguments, "--trials", "2", cwd=place)
+    assert more.returncode == 0, more.stderr
+    assert "trial 2/2" in more.stderr
+    assert "trial 1/2" not in more.stderr
+    trained = moodlens(
+        "train", "fer2013.csv", "--recipe", "runs/tune/best.toml", "--epochs", "1", "--output",
+        "tuned", cwd=place,
+    )  # fmt: skip
+    assert trained.returncode == 0, trained.stderr
+    other = moodlens(*arguments, "--set", "schedule.batch_size=8", cwd=place)
+    assert other.returncode == 2
+    assert "that search was with another recipe" in other.stderr

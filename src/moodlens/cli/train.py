@@ -39,34 +39,12 @@ def train(
     rows: int | None = typer.Option(None, min=7, help="Train on that many pictures only."),
 ) -> None:
     """Train the network on labelled faces; the best epoch is written as model.keras."""
-    from moodlens.training.recipe import Recipe
+    from moodlens.training.recipe import Recipe, parse_changes
 
-    wanted = Recipe.load(recipe).with_changes(_changes(change, epochs, seed))
+    wanted = Recipe.load(recipe).with_changes(parse_changes(change, epochs, seed))
     folder = output or Path("runs") / Path(recipe).stem
     model = _run(wanted, data, ferplus, folder, resume, backend, teacher, start_from, rows)
     typer.echo(str(model))
-
-
-def _changes(pairs: list[str], epochs: int | None, seed: int | None) -> dict[str, Any]:
-    """`NAME=VALUE`, the value as TOML writes it; a bare word is a string."""
-    import tomllib
-
-    from moodlens.errors import SettingsError
-
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        name, sign, value = pair.partition("=")
-        if not sign:
-            raise SettingsError(f"--set {pair}: expected NAME=VALUE, as schedule.batch_size=64")
-        try:
-            found[name.strip()] = tomllib.loads(f"v = {value}")["v"]
-        except tomllib.TOMLDecodeError:
-            found[name.strip()] = value.strip()
-    if epochs is not None:
-        found["schedule.epochs"] = epochs
-    if seed is not None:
-        found["seed"] = seed
-    return found
 
 
 def _run(

@@ -79,3 +79,14 @@ def reliability_png(bins: Sequence[dict[str, float]]) -> bytes:
     for part in (axes, counts):
         part.spines[["top", "right"]].set_visible(False)
     return _png(figure)
+
+
+def importance_png(shares: dict[str, float], trials: int) -> bytes:
+    """How much each value of a recipe mattered in a search: bars of shares, the largest on top."""
+    figure = _figure(7, 1.2 + 0.28 * len(shares))
+    axes = figure.subplots()
+    names = list(reversed(shares))
+    axes.barh(names, [100 * shares[name] for name in names], color=BLUE)
+    axes.set(xlabel=f"share of importance, %, over {trials} finished trials")
+    axes.spines[["top", "right"]].set_visible(False)
+    return _png(figure)

@@ -26,6 +26,7 @@ from moodlens.training.storage import (
     LOG,
     MODEL,
     EpochResult,
+    LossError,
     Weights,
     load_weights,
     read_arrays,
@@ -194,12 +195,12 @@ class TrainingRun:
         """Score the averaged weights, keep the best, log, checkpoint.
 
         Raises:
-            MoodlensError: the loss is not a number, or a file can't be written. The checkpoint
-                of the epoch before stays as it was.
+            LossError: the loss is not a number. MoodlensError: a file can't be written.
+                The checkpoint of the epoch before stays as it was.
         """
         loss = float(logs.get("loss", math.nan))
         if not math.isfinite(loss):
-            raise MoodlensError(
+            raise LossError(
                 f"the loss is not a number after epoch {epoch}: use a lower learning_rate or "
                 'precision = "float32"'
             )

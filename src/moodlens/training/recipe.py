@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from moodlens.errors import SettingsError
 
 RECIPES = Path(__file__).parent / "recipes"
+_DETECTOR = "detector"
+"""A recipe of another kind, for `moodlens train-detector`."""
+
+
+def packaged_recipes() -> list[str]:
+    """The names that `Recipe.load` knows."""
+    return sorted(p.stem for p in RECIPES.glob("*.toml") if p.stem != _DETECTOR)
 
 
 class _Part(BaseModel):
@@ -154,7 +162,7 @@ class Recipe(_Part):
         try:
             return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
-            known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
+            known = ", ".join(packaged_recipes())
             raise SettingsError(f"no recipe {name_or_path!r}; packaged ones: {known}") from None
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{path}: can't be read as TOML: {error}") from error
@@ -162,3 +170,30 @@ class Recipe(_Part):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise SettingsError(f"{path}: {where}: {first['msg']}") from error
+
+
+def parse_changes(pairs: Sequence[str], epochs: int | None, seed: int | None) -> dict[str, Any]:
+    """What the command line changes in a recipe.
+
+    Args:
+        pairs: `NAME=VALUE`, the value as TOML writes it; a bare word is a string.
+        epochs: in place of the recipe's; None: as they are. The same for `seed`.
+        seed: see `epochs`.
+
+    Raises:
+        SettingsError: a pair without a name or a value.
+    """
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign:
+            raise SettingsError(f"--set {pair}: expected NAME=VALUE, as schedule.batch_size=64")
+        try:
+            found[name.strip()] = tomllib.loads(f"v = {value}")["v"]
+        except tomllib.TOMLDecodeError:
+            found[name.strip()] = value.strip()
+    if epochs is not None:
+        found["schedule.epochs"] = epochs
+    if seed is not None:
+        found["seed"] = seed
+    return found

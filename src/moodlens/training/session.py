@@ -26,7 +26,7 @@ from moodlens.training.storage import (
     write_atomically,
     write_text,
 )
-from moodlens.training.teacher import Teacher
+from moodlens.training.teacher import open_teacher
 
 CURVES = "curves.png"
 TENSORBOARD = "tensorboard"
@@ -140,17 +140,7 @@ def open_run(
     Raises:
         MoodlensError: a teacher asks for a recipe with `teacher_share`, or the other way round.
     """
-    share = recipe.target.teacher_share
-    if bool(teachers) != (share > 0):
-        raise MoodlensError(
-            "a teacher needs a recipe with target.teacher_share above 0 (--set "
-            "target.teacher_share=0.5)"
-            if teachers
-            else f"the recipe's target.teacher_share is {share}: name a teacher with --teacher"
-        )
-    teacher = None
-    if teachers:
-        teacher = Teacher(teachers, temperature=recipe.target.teacher_temperature)
+    teacher = open_teacher(teachers, recipe.target)
     record = describe_run(
         recipe,
         dataset,

@@ -29,6 +29,10 @@ RECORD = "run.json"
 """Recipe, seed, revision, versions, data: what reproduces the run."""
 
 
+class LossError(MoodlensError):
+    """The loss of a run is no longer a number."""
+
+
 @dataclass
 class EpochResult:
     """One line of the log."""

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from moodlens.errors import ModelError
+from moodlens.errors import ModelError, MoodlensError
 from moodlens.recognition.calibration import temper
 from moodlens.recognition.classifier import Classifier
+from moodlens.training.recipe import TargetRecipe
 
 _BATCH = 128
 
@@ -65,3 +66,23 @@ class Teacher:
                     out[part] += model.classify(np.ascontiguousarray(view[part]))
         out /= len(self._models) * len(views)
         return temper(out, self._temperature)
+
+
+def open_teacher(models: Sequence[Path], recipe: TargetRecipe) -> Teacher | None:
+    """The teacher that a recipe asks for; None where it asks for none.
+
+    Raises:
+        MoodlensError: a teacher is named and the recipe's `teacher_share` is 0, or the other
+            way round.
+    """
+    share = recipe.teacher_share
+    if models and not share:
+        raise MoodlensError(
+            "a teacher needs a recipe with target.teacher_share above 0 (--set "
+            "target.teacher_share=0.5)"
+        )
+    if share and not models:
+        raise MoodlensError(
+            f"the recipe's target.teacher_share is {share}: name a teacher with --teacher"
+        )
+    return Teacher(models, temperature=recipe.teacher_temperature) if models else None

@@ -7,17 +7,29 @@ from pathlib import Path
 import pytest
 
 from moodlens.errors import SettingsError
-from moodlens.training.recipe import RECIPES, Recipe
+from moodlens.training.recipe import RECIPES, Recipe, packaged_recipes
 
 
-@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
-def test_packaged_recipes_load(path: Path) -> None:
-    assert Recipe.load(path.stem) == Recipe.load(str(path))
+@pytest.mark.parametrize("name", packaged_recipes())
+def test_packaged_recipes_load(name: str) -> None:
+    assert Recipe.load(name) == Recipe.load(str(RECIPES / f"{name}.toml"))
+
+
+def test_the_default_and_the_tiny_recipe_are_packaged() -> None:
+    assert {"default", "tiny"} <= set(packaged_recipes())
 
 
 def test_a_recipe_survives_json() -> None:
     recipe = Recipe.load("default")
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+@pytest.mark.parametrize("name", packaged_recipes())
+def test_a_recipe_survives_toml(name: str, tmp_path: Path) -> None:
+    recipe = Recipe.load(name)
+    path = tmp_path / "again.toml"
+    path.write_text(recipe.to_toml())
+    assert Recipe.load(str(path)) == recipe
 
 
 def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
