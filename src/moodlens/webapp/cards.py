@@ -1,33 +1,22 @@
-"""The pieces that pages are made of: bars, a face's card, recommendations."""
+"""The pieces that pages are made of: a face's card, the seven bars, empty states."""
 
 from __future__ import annotations
 
-from html import escape
-
 import streamlit as st
 
-from moodlens.emotions import EMOTIONS, STYLES
-from moodlens.recommendations import Recommendation
+from moodlens.emotions import STYLES
 from moodlens.types import Face
+from moodlens.webapp import figures
+from moodlens.webapp.pictures import FacePictures
+
+POOR_QUALITY = 0.5
+SMALL_FACE_PX = 40
+FAR_TURN_DEG = 35.0
 
 
 def probability_bars(face: Face) -> None:
     """Seven bars, in the order of the contract, the shown one marked."""
-    rows = []
-    for emotion in EMOTIONS:
-        style, p = STYLES[emotion], face.scores[emotion]
-        weight = "700" if emotion == face.emotion else "400"
-        rows.append(
-            f'<div role="img" aria-label="{emotion} {p:.0%}" style="display:grid;'
-            "grid-template-columns:7.5rem 1fr 3rem;gap:.5rem;align-items:center;"
-            f'font-weight:{weight}">'
-            f"<span>{style.emoji} {emotion}</span>"
-            '<span style="background:rgba(128,128,128,.18);border-radius:.4rem;height:.8rem">'
-            f'<span style="display:block;width:{100 * p:.1f}%;background:{style.hex_color};'
-            'height:.8rem;border-radius:.4rem"></span></span>'
-            f'<span style="text-align:right;font-variant-numeric:tabular-nums">{p:.0%}</span></div>'
-        )
-    st.html(f'<div data-testid="probability-bars">{"".join(rows)}</div>')
+    st.html(figures.bars(face.scores, face.emotion, "probability-bars"))
 
 
 def face_heading(face: Face, number: int | None = None) -> None:
@@ -44,19 +33,50 @@ def face_heading(face: Face, number: int | None = None) -> None:
         st.caption("The model is not sure about this face.")
 
 
-def recommendation_card(found: Recommendation) -> None:
-    """A quote, an activity and music links."""
-    said = found.to_dict()
-    quote, activity = said["quote"], said["activity"]
-    source = f"{_plain(quote['author'])}, {_plain(quote['work'])}"
-    st.markdown(f"> *{_plain(quote['text'])}*\n>\n> — {source}")
-    st.markdown(f"**{_plain(activity['title'])}** · {activity['minutes']} min")
-    st.markdown(_plain(activity["text"]))
-    for piece in said["music"]:
-        links = " · ".join(f"[{name}]({url})" for name, url in piece["links"].items())
-        st.markdown(f"🎵 {_plain(piece['title'])} — {_plain(piece['artist'])}  \n{links}")
-    if said.get("care_note"):
-        st.info(said["care_note"])
+def face_card(
+    face: Face, number: int, *, several: bool, pictures: FacePictures | None, attention: bool
+) -> None:
+    """All that is known of a face on a picture.
+
+    Args:
+        face: of an analysis.
+        number: from 1.
+        several: whether there are others, so that the number matters.
+        pictures: of the face; None for none.
+        attention: show the map of where the network looked, where there is one.
+    """
+    with st.container(border=True):
+        picture, words = st.columns([2, 3], vertical_alignment="center")
+        with picture:
+            if pictures is not None:
+                mapped = pictures.attention if attention else None
+                said = "where the network looked" if mapped else "as the network saw it, in colour"
+                st.image(mapped or pictures.crop, caption=said, width=160)
+        with words:
+            face_heading(face, number if several else None)
+            if face.quality is not None:
+                st.caption(quality_line(face))
+        probability_bars(face)
+
+
+def quality_line(face: Face) -> str:
+    """How well a face can be judged, and what lowers it, in words."""
+    quality = face.quality
+    if quality is None:
+        return ""
+    faults = []
+    if quality.face_px < SMALL_FACE_PX:
+        faults.append("small")
+    if quality.sharpness < POOR_QUALITY:
+        faults.append("not sharp")
+    if quality.exposure < POOR_QUALITY:
+        faults.append("badly lit")
+    if quality.visible < 0.9:
+        faults.append("cut off by the picture's edge")
+    if quality.yaw_deg is not None and abs(quality.yaw_deg) > FAR_TURN_DEG:
+        faults.append("turned aside")
+    line = f"Quality {quality.score:.0%} · {quality.face_px:.0f} px wide"
+    return f"{line} · {', '.join(faults)}" if faults else line
 
 
 def no_face() -> None:
@@ -66,8 +86,3 @@ def no_face() -> None:
         "towards the camera.",
         icon="🔍",
     )
-
-
-def _plain(text: str) -> str:
-    """Text from a file, shown as text."""
-    return escape(text, quote=False).replace("*", r"\*").replace("_", r"\_").replace("[", r"\[")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moodlens.webapp.views import about, live, picture
+from moodlens.webapp.views import about, history, live, picture, video
 
 
 def main() -> None:
@@ -14,12 +14,15 @@ def main() -> None:
         [
             st.Page(picture.show, title="Picture", icon="🖼️", url_path="picture", default=True),
             st.Page(live.show, title="Live", icon="🎥", url_path="live"),
+            st.Page(video.show, title="Video", icon="🎞️", url_path="video"),
+            st.Page(history.show, title="History", icon="🗂️", url_path="history"),
             st.Page(about.show, title="Model and limits", icon="ℹ️", url_path="model"),
         ]
     )
     with st.sidebar:
         st.caption(
             "moodlens shows the **apparent** emotion of a face. Pictures stay in memory on the "
-            "machine that runs this app; nothing is stored or sent."
+            "machine that runs this app and are not sent on; numbers are kept only when you save "
+            "a session."
         )
     page.run()

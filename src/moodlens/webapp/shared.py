@@ -1,16 +1,28 @@
-"""What all viewers share: one lens for the process, and one catalogue."""
+"""What all viewers share: one lens a detector, one catalogue, one history, and fair turns."""
 
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
 import streamlit as st
 
+from moodlens.errors import HistoryError, MissingExtraError
+from moodlens.history import History
 from moodlens.lens import Lens
 from moodlens.recommendations import Catalogue, Recommender, load_catalogue
 from moodlens.settings import settings
+from moodlens.webapp.admission import Admission
+from moodlens.webapp.text import plain
+
+VIEWERS_A_CORE = 2
+Found = TypeVar("Found")
 
 
 @st.cache_resource(show_spinner="Loading the network …")
-def shared_lens(detector: str = "auto") -> Lens:
+def shared_lens(detector: str | None = None) -> Lens:
     """The lens of this process; safe for every viewer at once."""
     return Lens(detector=detector)
 
@@ -21,8 +33,62 @@ def shared_catalogue() -> Catalogue:
     return load_catalogue(settings().catalogue)
 
 
+@st.cache_resource(show_spinner=False)
+def shared_history() -> History:
+    """The database of sessions.
+
+    Raises:
+        HistoryError: its address makes no sense. MissingExtraError: its driver is not installed.
+    """
+    return History()
+
+
+@st.cache_resource(show_spinner=False)
+def turns() -> threading.Semaphore:
+    """As many pictures are decoded at once as there are cores, so that memory stays bounded."""
+    return threading.Semaphore(max(cores(), 1))
+
+
+@st.cache_resource(show_spinner=False)
+def live_seats() -> Admission:
+    """The seats of live viewers; `live_viewers` of the secrets, else two for each core."""
+    chosen = secret("live_viewers", None)
+    return Admission(max(int(chosen), 1) if chosen else max(VIEWERS_A_CORE * cores(), 2))
+
+
+def cores() -> int:
+    """How many this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return os.cpu_count() or 1
+
+
+def secret(name: str, default: Found) -> Found:
+    """A value of `.streamlit/secrets.toml`; the default where there is no such file."""
+    try:
+        found: Found = st.secrets.get(name, default)
+    except FileNotFoundError:
+        return default
+    return found
+
+
 def own_recommender() -> Recommender:
     """The viewer's own: it remembers what was shown, so that nothing comes twice."""
     if "recommender" not in st.session_state:
         st.session_state.recommender = Recommender(shared_catalogue())
     return st.session_state.recommender  # type: ignore[no-any-return]
+
+
+def with_history(use: Callable[[History], Found], otherwise: str) -> Found | None:
+    """What `use` makes of the history; None, and a warning on the page, when it fails.
+
+    Args:
+        use: called with the database.
+        otherwise: what the failure means for the user, such as "Nothing is saved".
+    """
+    try:
+        return use(shared_history())
+    except (HistoryError, MissingExtraError) as error:
+        st.warning(f"{otherwise}: {plain(str(error))}", icon="💾")
+        return None

@@ -2,106 +2,226 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import deque
 from typing import Any
 
-import av
 import streamlit as st
 from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
-from moodlens.imaging.draw import draw
-from moodlens.lens import Lens
-from moodlens.types import Analysis
-from moodlens.webapp import cards
-from moodlens.webapp.shared import own_recommender, shared_lens
+from moodlens.emotions import EMOTIONS, STYLES
+from moodlens.errors import MoodlensError
+from moodlens.webapp import cards, figures
+from moodlens.webapp.sessions import offer_to_save, session_figures
+from moodlens.webapp.shared import live_seats, secret, shared_lens
+from moodlens.webapp.stream import WINDOW_S, LiveChoices, LiveState, LiveView
+from moodlens.webapp.suggestions import suggestions
+from moodlens.webapp.text import plain
 
-
-class LiveView:
-    """One viewer's stream: frames in, annotated frames out, the latest result for the page."""
-
-    def __init__(self, lens: Lens) -> None:
-        self._session = lens.open_session()
-        self._started = time.monotonic()
-        self._lock = threading.Lock()
-        self._times: deque[float] = deque(maxlen=60)
-        self._latest: Analysis | None = None
-        self._settled: str | None = None
-
-    def recv(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Called on the stream's own thread for every frame."""
-        image = frame.to_ndarray(format="bgr24")
-        now = time.monotonic()
-        analysis = self._session.process(image, now - self._started, source="webcam")
-        with self._lock:
-            self._latest = analysis
-            self._times.append(now)
-            largest = analysis.largest
-            if largest is not None and (
-                self._settled is None
-                or any(event.track_id == largest.track_id for event in analysis.events)
-            ):
-                self._settled = largest.emotion
-        return av.VideoFrame.from_ndarray(draw(image, analysis), format="bgr24")
-
-    def state(self) -> tuple[Analysis | None, str | None, float]:
-        """The latest result, the emotion that has settled, and frames a second."""
-        with self._lock:
-            times = list(self._times)
-            rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 2 else 0.0
-            return self._latest, self._settled, rate
+UPDATE_S = 0.5
+"""Between two updates of the charts; at most five a second are asked for."""
+SUGGEST_S = 2.0
+SLOW_START_S = 10.0
+DETECTORS = {"auto": "best there is", "moodlens": "moodlens", "yunet": "YuNet", "haar": "Haar"}
+CONSENT = (
+    "**Before the camera starts.** Frames are analysed in the memory of the machine that runs this "
+    "app and are gone at once; nothing is stored unless you save the session's numbers at the end. "
+    "Start it only when you, and everybody whom the camera sees, agree."
+)
 
 
 def show() -> None:
     """Draw the page."""
     st.title("Live")
+    holder: dict[str, Any] = st.session_state.setdefault("live-viewer", {})
+    choices, detector = _choices(holder)
     video, beside = st.columns([3, 2])
     with video:
-        lens = shared_lens()
-        context = webrtc_streamer(
-            key="live",
-            mode=WebRtcMode.SENDRECV,
-            rtc_configuration={"iceServers": _ice_servers()},
-            media_stream_constraints={
-                "video": {"width": {"ideal": 640}, "height": {"ideal": 480}},
-                "audio": False,
-            },
-            video_processor_factory=lambda: LiveView(lens),
-            async_processing=True,
-        )
-        st.caption("Frames are analysed in memory on the machine that runs this app.")
+        context = _stream(holder, choices, detector)
     with beside:
-        _beside(context)
+        _beside(context, holder)
+    _suggest(context, holder)
+    if context is not None and not context.state.playing:
+        _after(holder)
+
+
+def _choices(holder: dict[str, Any]) -> tuple[LiveChoices, str]:
+    """The controls above the video; a running stream follows them at once."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        mirror = st.toggle("Mirror", key="live-mirror", help="Left to right, as a mirror does")
+        paused = st.toggle("Pause", key="live-pause", help="Hold the last frame")
+        with st.popover("Settings"):
+            smoothing = st.slider(
+                "Smoothing, in seconds",
+                0.0,
+                2.0,
+                0.08,
+                0.02,
+                help="More is steadier, less is quicker.",
+            )
+            smallest = st.slider("Smallest face, in pixels", 16, 200, 24)
+            detector = st.selectbox(
+                "Face detector",
+                list(DETECTORS),
+                format_func=DETECTORS.__getitem__,
+                help="Takes effect at the next START.",
+            )
+            st.caption("The camera is chosen with SELECT DEVICE under the video.")
+    choices = LiveChoices(mirror, paused, smoothing, float(smallest))
+    view: LiveView | None = holder.get("view")
+    if view is not None:
+        view.choose(choices)
+    return choices, detector
+
+
+def _stream(holder: dict[str, Any], choices: LiveChoices, detector: str) -> Any:
+    """The video and its buttons; None when the machine is full or the detector can't be used."""
+    seats = live_seats()
+    if seats.full and not holder.get("playing"):
+        st.warning(
+            f"All {seats.capacity} live places of this machine are taken, so that everybody keeps "
+            "a smooth picture. Please try again in a minute; the Picture page works meanwhile.",
+            icon="🚦",
+        )
+        st.button("Try again")
+        return None
+    try:
+        lens = shared_lens(None if detector == "auto" else detector)
+    except MoodlensError as error:
+        st.error(plain(str(error)), icon="🚫")
+        return None
+
+    def start() -> LiveView:
+        view = holder["view"] = LiveView(lens, choices, seat=seats.take())
+        holder.pop("saved", None)
+        return view
+
+    context = webrtc_streamer(
+        key="live",
+        mode=WebRtcMode.SENDRECV,
+        rtc_configuration={"iceServers": _ice_servers()},
+        media_stream_constraints={
+            "video": {"width": {"ideal": 640}, "height": {"ideal": 480}},
+            "audio": False,
+        },
+        video_processor_factory=start,
+        async_processing=True,
+    )
+    holder["playing"] = bool(context.state.playing)
+    if context.state.playing or context.state.signalling:
+        holder.setdefault("asked_at", time.monotonic())
+    else:
+        holder.pop("asked_at", None)
+        st.info(CONSENT, icon="🔒")
+    return context
 
 
 def _ice_servers() -> list[dict[str, Any]]:
-    try:
-        return [dict(server) for server in st.secrets.get("ice_servers", [])]
-    except FileNotFoundError:
-        return []
+    servers: list[Any] = secret("ice_servers", [])
+    return [dict(server) for server in servers]
 
 
-@st.fragment(run_every=0.5)
-def _beside(context: Any) -> None:
-    view: LiveView | None = context.video_processor if context.state.playing else None
-    if view is None:
-        st.info("Press START and allow the camera. The picture never leaves this machine.")
+@st.fragment(run_every=UPDATE_S)
+def _beside(context: Any, holder: dict[str, Any]) -> None:
+    """Figures and charts, a few times a second."""
+    if context is None:
         return
-    analysis, settled, rate = view.state()
-    if analysis is None:
-        st.info("Waiting for the first frame …")
+    started = context.state.playing or context.state.signalling
+    view: LiveView | None = context.video_processor if started else None
+    state = None if view is None else view.state()
+    if not started:
+        st.info("Press START and allow the camera.", icon="🎥")
         return
-    st.caption(f"{rate:.0f} frames a second · {len(analysis.faces)} face(s) in view")
-    if analysis.largest is None:
+    if state is not None and state.refused:
+        st.warning("The last free place was just taken. Press STOP and try again in a minute.")
+        return
+    if state is None or state.analysis is None:
+        waited = time.monotonic() - holder.get("asked_at", time.monotonic())
+        if waited < SLOW_START_S:
+            st.info("Waiting for the first frame …", icon="⏳")
+        else:
+            _connection_help()
+        return
+    _figures(state)
+
+
+def _connection_help() -> None:
+    """What to do when no frame has come for ten seconds."""
+    has_turn = any("turn" in str(server.get("urls", "")) for server in _ice_servers())
+    st.warning(
+        "No frame has arrived for ten seconds. Either the camera was not allowed, or the network "
+        "between this browser and the machine blocks video.",
+        icon="📡",
+    )
+    st.markdown(
+        "- Allow the camera for this address in the browser's settings, then press STOP and START."
+        "\n- Close other programs that use the camera.\n- "
+        + (
+            "The TURN server of this app did not help; ask its keeper whether it runs."
+            if has_turn
+            else "Behind a firewall, or with the app on another machine, a TURN server is needed: "
+            "its keeper names one under `ice_servers` in `.streamlit/secrets.toml`."
+        )
+        + "\n- Meanwhile the **Snapshot** tab of the Picture page needs no video connection."
+    )
+
+
+def _figures(state: LiveState) -> None:
+    analysis = state.analysis
+    assert analysis is not None
+    faces = len(analysis.faces)
+    st.caption(
+        f"{state.frames_per_s:.0f} frames a second · {faces} face{'' if faces == 1 else 's'} "
+        f"in view · shown frame {1000 * state.age_s:.0f} ms old"
+    )
+    face = analysis.largest
+    if face is None:
         cards.no_face()
+    else:
+        cards.face_heading(face)
+        cards.probability_bars(face)
+    now = "no face" if face is None else f"now {face.emotion}, {face.confidence:.0%}"
+    st.markdown("**The last minute**")
+    st.html(
+        figures.stacked(
+            [(age, scores) for age, scores, _, _ in state.points],
+            WINDOW_S,
+            f"Probabilities over the last minute; {now}",
+            6,
+        )
+        + figures.key((e, STYLES[e].hex_color) for e in EMOTIONS)
+    )
+    st.html(
+        figures.lines(
+            [(age, valence, arousal) for age, _, valence, arousal in state.points],
+            WINDOW_S,
+            "Valence and arousal over the last minute",
+            3.5,
+        )
+        + figures.key((("valence", figures.VALENCE_COLOR), ("arousal", figures.AROUSAL_COLOR)))
+    )
+    st.markdown("**Share of the time so far**")
+    st.html(figures.bars(state.shares, None, "live-shares"))
+
+
+@st.fragment(run_every=SUGGEST_S)
+def _suggest(context: Any, holder: dict[str, Any]) -> None:
+    """Suggestions for the mood that has lasted; slower, so that its buttons can be pressed."""
+    view: LiveView | None = holder.get("view")
+    if context is None or not context.state.playing or view is None:
         return
-    cards.face_heading(analysis.largest)
-    cards.probability_bars(analysis.largest)
-    if settled is None:
+    settled = view.state().settled
+    if settled is not None:
+        suggestions(settled, 1.0, "live")
+
+
+def _after(holder: dict[str, Any]) -> None:
+    """What the session showed, once it is over."""
+    view: LiveView | None = holder.get("view")
+    if view is None:
         return
-    if st.session_state.get("live_emotion") != settled:
-        st.session_state.live_emotion = settled
-        st.session_state.live_found = own_recommender().recommend(settled)
-    with st.container(border=True):
-        cards.recommendation_card(st.session_state.live_found)
+    recorded = view.recorded("Live session")
+    if not recorded.frames:
+        return
+    st.subheader("Your session")
+    session_figures(recorded, view.summary())
+    offer_to_save(recorded, holder)

@@ -2,30 +2,68 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import streamlit as st
 
-from moodlens.errors import MoodlensError
-from moodlens.imaging import load_image
-from moodlens.imaging.draw import draw
-from moodlens.webapp import cards
-from moodlens.webapp.shared import own_recommender, shared_lens
+from moodlens.emotions import STYLES
+from moodlens.webapp import cards, figures
+from moodlens.webapp.pictures import (
+    MOST_CARDS,
+    MOST_PICTURES,
+    PictureResult,
+    annotated_png,
+    judge_picture,
+    to_csv,
+    to_json,
+)
+from moodlens.webapp.shared import shared_lens, turns
+from moodlens.webapp.suggestions import suggestions
+from moodlens.webapp.text import plain, safe_stem, short_name
 
 SAMPLES = Path(__file__).parents[1] / "samples"
-KINDS = ["jpg", "jpeg", "png", "webp", "bmp"]
+KINDS = ["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "avif"]
+OPEN_AT_ONCE = 3
+"""More pictures than this are shown folded, each with its result in its heading."""
 
 
 def show() -> None:
     """Draw the page."""
     st.title("What does this face seem to say?")
+    pictures = _chosen()
+    if not pictures:
+        st.caption(
+            "Add a picture to see every face's apparent emotion, seven probabilities, "
+            "and suggestions that fit. Drop several at once, or try a sample."
+        )
+        return
+    if len(pictures) > MOST_PICTURES:
+        st.warning(
+            f"{len(pictures)} pictures are more than are taken at once: "
+            f"the first {MOST_PICTURES} are shown."
+        )
+        pictures = pictures[:MOST_PICTURES]
+    results = _judge(pictures)
+    attention = _tools(results)
+    folded = len(results) > OPEN_AT_ONCE
+    for place, (result, (_, data)) in enumerate(zip(results, pictures, strict=True)):
+        _one(result, data, place, attention=attention, folded=folded)
+    _suggest(results)
+
+
+def _chosen() -> list[tuple[str, bytes]]:
+    """Names and bytes of the pictures that the user gave."""
     upload, camera, sample = st.tabs(["Upload", "Snapshot", "Sample"])
     pictures: list[tuple[str, bytes]] = []
     with upload:
         files = st.file_uploader(
-            "Pictures", type=KINDS, accept_multiple_files=True, help="They stay in memory."
+            "Pictures",
+            type=KINDS,
+            accept_multiple_files=True,
+            help=f"Up to {MOST_PICTURES} at once. They stay in memory.",
         )
-        pictures += [(file.name, file.getvalue()) for file in files or []]
+        pictures += [(file.name, file.getvalue()) for file in (files or [])[: MOST_PICTURES + 1]]
     with camera:
         if st.toggle("Use the camera", help="One picture; it stays in memory."):
             shot = st.camera_input("Take a picture")
@@ -33,13 +71,7 @@ def show() -> None:
                 pictures.append(("snapshot", shot.getvalue()))
     with sample:
         pictures += _samples()
-    if not pictures:
-        st.caption(
-            "Add a picture to see every face's apparent emotion, seven probabilities, "
-            "and suggestions that fit."
-        )
-    for name, data in pictures:
-        _one(name, data)
+    return pictures
 
 
 def _samples() -> list[tuple[str, bytes]]:
@@ -54,27 +86,139 @@ def _samples() -> list[tuple[str, bytes]]:
     return [(p.name, p.read_bytes()) for p in found if p.name == chosen]
 
 
-def _one(name: str, data: bytes) -> None:
-    try:
-        frame = load_image(data)
-        analysis = shared_lens().analyze(frame, source=name, thorough=True)
-    except MoodlensError as error:
-        st.error(f"{name}: {error}".replace("*", r"\*"), icon="🚫")
+def _judge(pictures: list[tuple[str, bytes]]) -> list[PictureResult]:
+    """The results in the order of the pictures; those known from before are not made again."""
+    known: dict[str, PictureResult] = st.session_state.get("pictures", {})
+    kept: dict[str, PictureResult] = {}
+    results = []
+    new = [p for p in pictures if _key(*p) not in known]
+    bar = st.progress(0.0, "Looking for faces …") if len(new) > 1 else None
+    done = 0
+    for name, data in pictures:
+        key = _key(name, data)
+        if key not in known and key not in kept:
+            with turns():
+                kept[key] = judge_picture(shared_lens(), name, data)
+            done += 1
+            if bar is not None:
+                bar.progress(min(done / len(new), 1.0), f"{done} of {len(new)} pictures")
+        else:
+            kept[key] = kept.get(key) or known[key]
+        results.append(kept[key])
+    if bar is not None:
+        bar.empty()
+    st.session_state.pictures = kept
+    return results
+
+
+def _key(name: str, data: bytes) -> str:
+    return f"{hashlib.sha256(data).hexdigest()} {name}"
+
+
+def _tools(results: list[PictureResult]) -> bool:
+    """The toggle and the downloads of all results; returns whether to show the maps."""
+    good = [r for r in results if r.analysis.error is None]
+    faces = sum(len(r.analysis.faces) for r in good)
+    if len(results) > 1:
+        bad = len(results) - len(good)
+        line = f"{len(good)} pictures, {faces} faces"
+        st.markdown(f"**{line}**" + (f" · {bad} could not be read" if bad else ""))
+    if not good:
+        return False
+    toggle, as_json, as_csv = st.columns([3, 1, 1], vertical_alignment="center")
+    with toggle:
+        attention = bool(faces) and st.toggle(
+            "Show where the network looked",
+            help="The class activation map: the brighter a place, the more it spoke for the label.",
+            disabled=not shared_lens().classifier.explains,
+        )
+    as_json.download_button(
+        "JSON",
+        lambda: to_json(results),
+        "moodlens.json",
+        "application/json",
+        icon=":material/download:",
+        on_click="ignore",
+        width="stretch",
+        help="All numbers of all faces",
+    )
+    as_csv.download_button(
+        "CSV",
+        lambda: to_csv(results),
+        "moodlens.csv",
+        "text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        width="stretch",
+        help="One row a face",
+    )
+    return attention
+
+
+def _one(result: PictureResult, data: bytes, place: int, *, attention: bool, folded: bool) -> None:
+    analysis = result.analysis
+    if analysis.error is not None:
+        name = plain(short_name(analysis.source))
+        reason = analysis.error.removeprefix(f"{analysis.source}: ")
+        st.error(f"{name}: {plain(reason)}", icon="🚫")
         return
-    st.divider()
+    if folded:
+        with st.expander(f"{plain(short_name(analysis.source))} — {_in_short(result)}"):
+            _details(result, data, place, attention)
+    else:
+        st.divider()
+        _details(result, data, place, attention)
+
+
+def _in_short(result: PictureResult) -> str:
+    faces = result.analysis.faces
+    if not faces:
+        return "no face"
+    shown = ", ".join(
+        f"{STYLES[f.emotion].emoji} {f.emotion} {f.confidence:.0%}" for f in faces[:4]
+    )
+    return shown + (f" and {len(faces) - 4} more" if len(faces) > 4 else "")
+
+
+def _details(result: PictureResult, data: bytes, place: int, attention: bool) -> None:
+    analysis = result.analysis
     left, right = st.columns([3, 2])
     with left:
-        st.image(draw(frame, analysis), channels="BGR", caption=name)
+        st.image(result.preview, caption=plain(short_name(analysis.source)))
+        st.download_button(
+            "Annotated picture",
+            lambda: annotated_png(data, analysis),
+            f"{safe_stem(analysis.source)}-moodlens.png",
+            "image/png",
+            key=f"png-{place}",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        if analysis.faces:
+            points = [
+                (str(i) if len(analysis.faces) > 1 else "", f.emotion, f.valence, f.arousal)
+                for i, f in enumerate(analysis.faces[:MOST_CARDS], start=1)
+            ]
+            st.html(figures.circumplex(points))
     with right:
         if not analysis.faces:
             cards.no_face()
-        for number, face in enumerate(analysis.faces, start=1):
-            cards.face_heading(face, number if len(analysis.faces) > 1 else None)
-            cards.probability_bars(face)
-    if analysis.largest is not None:
-        face = analysis.largest
-        with st.container(border=True):
-            st.subheader("For this mood")
-            cards.recommendation_card(
-                own_recommender().recommend(face.emotion, confidence=face.confidence)
+        several = len(analysis.faces) > 1
+        for number, (face, pictures) in enumerate(
+            zip(analysis.faces, result.faces, strict=False), start=1
+        ):
+            cards.face_card(face, number, several=several, pictures=pictures, attention=attention)
+        if len(analysis.faces) > MOST_CARDS:
+            st.caption(
+                f"{len(analysis.faces) - MOST_CARDS} more faces are on the picture "
+                "and in the downloads."
             )
+
+
+def _suggest(results: list[PictureResult]) -> None:
+    """For the largest face of the first picture that has one."""
+    for result in results:
+        face = result.analysis.largest
+        if face is not None:
+            suggestions(face.emotion, face.confidence, "picture")
+            return

@@ -1,0 +1,231 @@
+"""Interactive charts (Altair) over finished sessions; every one has its figures in tooltips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from moodlens.emotions import EMOTIONS, STYLES, Emotion
+from moodlens.history import Sample, SavedSession
+from moodlens.webapp.figures import AROUSAL_COLOR, VALENCE_COLOR
+
+HEIGHT = 220
+Chart = Any
+"""An Altair chart; the package has no types that help here."""
+
+
+def emotion_color(legend: bool = True) -> Any:
+    """The emotions' own colours, in the order of the contract."""
+    return alt.Color(
+        "emotion:N",
+        sort=list(EMOTIONS),
+        scale=alt.Scale(domain=list(EMOTIONS), range=[STYLES[e].hex_color for e in EMOTIONS]),
+        legend=alt.Legend(orient="bottom", title=None, columns=4) if legend else None,
+    )
+
+
+def seconds(samples: Sequence[Sample]) -> Chart:
+    """The seven probabilities over a session, mean of all faces of a second, as stacked areas."""
+    sums: dict[int, list[float]] = {}
+    for sample in samples:
+        row = sums.setdefault(sample.second, [0.0] * (len(EMOTIONS) + 1))
+        for i, p in enumerate(sample.scores):
+            row[i] += p
+        row[-1] += 1
+    step = max(1, -(-max(sums, default=0) // 600))  # at most 600 points a line
+    rows = [
+        {"second": second, "emotion": e, "probability": row[i] / row[-1], "order": i}
+        for second, row in sorted(sums.items())
+        if second % step == 0
+        for i, e in enumerate(EMOTIONS)
+    ]
+    frame = pd.DataFrame(rows, columns=["second", "emotion", "probability", "order"])
+    return (
+        alt.Chart(frame, height=HEIGHT, title="Probability")
+        .mark_area(interpolate="monotone", line=False)
+        .encode(
+            x=alt.X("second:Q", title="seconds", axis=alt.Axis(tickMinStep=1, grid=False)),
+            y=alt.Y(
+                "probability:Q",
+                stack="zero",
+                title=None,
+                scale=alt.Scale(domain=[0, 1]),
+                axis=alt.Axis(format="%"),
+            ),
+            color=emotion_color(),
+            order="order:Q",
+            tooltip=["second:Q", "emotion:N", alt.Tooltip("probability:Q", format=".0%")],
+        )
+    )
+
+
+def clip(points: pd.DataFrame) -> Chart:
+    """A clip's course; pointing at it shows that moment's picture and scores.
+
+    Args:
+        points: a row for each moment and emotion: time_s, emotion, probability, order, shown,
+            confidence, valence, arousal, image (a data address of a thumbnail).
+    """
+    base = alt.Chart(points)
+    areas = base.mark_area(interpolate="monotone").encode(
+        x=alt.X("time_s:Q", title="seconds", axis=alt.Axis(grid=False)),
+        y=alt.Y(
+            "probability:Q",
+            stack="zero",
+            title=None,
+            scale=alt.Scale(domain=[0, 1]),
+            axis=alt.Axis(format="%"),
+        ),
+        color=emotion_color(),
+        order="order:Q",
+    )
+    near = alt.selection_point(
+        fields=["time_s"], nearest=True, on="pointermove", clear="pointerout", empty=False
+    )
+    moments = base.transform_pivot(
+        "emotion",
+        value="probability",
+        groupby=["time_s", "shown", "confidence", "valence", "arousal", "image"],
+    )
+    scores = [alt.Tooltip(f"{e}:Q", format=".0%") for e in EMOTIONS]
+    rule = moments.mark_rule(strokeWidth=2, color="#888").encode(
+        x="time_s:Q",
+        opacity=alt.condition(near, alt.value(1.0), alt.value(0.0)),
+        tooltip=[
+            alt.Tooltip("image:N"),
+            alt.Tooltip("time_s:Q", title="second", format=".2f"),
+            alt.Tooltip("shown:N"),
+            *scores,
+            alt.Tooltip("valence:Q", format="+.2f"),
+            alt.Tooltip("arousal:Q", format="+.2f"),
+        ],
+    )
+    return (areas + rule.add_params(near)).properties(height=HEIGHT + 40, title="Largest face")
+
+
+def by_day(rows: Sequence[Mapping[str, Any]]) -> Chart:
+    """Mood over days.
+
+    Args:
+        rows: day (a date), valence, arousal (-1 to 1), minutes.
+    """
+    frame = pd.DataFrame(rows)
+    frame["day"] = pd.to_datetime(frame["day"])
+    long = frame.melt(["day", "minutes"], ["valence", "arousal"], "measure", "value")
+    return (
+        alt.Chart(long, height=HEIGHT)
+        .mark_line(point=alt.OverlayMarkDef(size=70))
+        .encode(
+            x=alt.X("yearmonthdate(day):T", title=None, axis=alt.Axis(format="%d %b", grid=False)),
+            y=alt.Y("value:Q", title=None, scale=alt.Scale(domain=[-1, 1])),
+            color=alt.Color(
+                "measure:N",
+                scale=alt.Scale(
+                    domain=["valence", "arousal"], range=[VALENCE_COLOR, AROUSAL_COLOR]
+                ),
+                legend=alt.Legend(orient="bottom", title=None),
+            ),
+            tooltip=[
+                alt.Tooltip("yearmonthdate(day):T", title="day"),
+                "measure:N",
+                alt.Tooltip("value:Q", format="+.2f"),
+                alt.Tooltip("minutes:Q", format=".1f", title="minutes of faces"),
+            ],
+        )
+    )
+
+
+def shares_by_day(rows: Sequence[Mapping[str, Any]]) -> Chart:
+    """Share of each emotion on each day, as stacked bars.
+
+    Args:
+        rows: day (a date), emotion, share.
+    """
+    frame = pd.DataFrame(rows)
+    frame["day"] = pd.to_datetime(frame["day"])
+    frame["order"] = [EMOTIONS.index(e) for e in frame["emotion"]]
+    return (
+        alt.Chart(frame, height=HEIGHT)
+        .mark_bar()
+        .encode(
+            x=alt.X(
+                "yearmonthdate(day):O", title=None, axis=alt.Axis(format="%d %b", labelAngle=0)
+            ),
+            y=alt.Y(
+                "share:Q", title=None, axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1])
+            ),
+            color=emotion_color(),
+            order="order:Q",
+            tooltip=[
+                alt.Tooltip("yearmonthdate(day):T", title="day"),
+                "emotion:N",
+                alt.Tooltip("share:Q", format=".0%"),
+            ],
+        )
+    )
+
+
+def transitions(counts: Mapping[Emotion, Mapping[Emotion, int]]) -> Chart:
+    """What followed what, as a heat map; an emotion that went on is left out.
+
+    Args:
+        counts: counts[before][after] of changes.
+    """
+    rows = []
+    for before in EMOTIONS:
+        changes = {a: n for a, n in counts[before].items() if a != before}
+        total = sum(changes.values())
+        rows += [
+            {"before": before, "after": after, "count": n, "share": n / total if total else 0.0}
+            for after, n in changes.items()
+        ]
+    base = alt.Chart(pd.DataFrame(rows), height=HEIGHT + 60).encode(
+        x=alt.X("after:N", sort=list(EMOTIONS), title="then", axis=alt.Axis(labelAngle=-40)),
+        y=alt.Y("before:N", sort=list(EMOTIONS), title="first"),
+    )
+    cells = base.mark_rect().encode(
+        color=alt.Color("share:Q", scale=alt.Scale(scheme="blues", domain=[0, 1]), legend=None),
+        tooltip=[
+            alt.Tooltip("before:N", title="first"),
+            alt.Tooltip("after:N", title="then"),
+            "count:Q",
+            alt.Tooltip("share:Q", format=".0%", title="of the changes from there"),
+        ],
+    )
+    numbers = (
+        base.transform_filter("datum.count > 0")
+        .mark_text()
+        .encode(
+            text="count:Q",
+            color=alt.condition("datum.share > 0.55", alt.value("white"), alt.value("#222")),
+        )
+    )
+    return cells + numbers
+
+
+def compare(first: SavedSession, second: SavedSession, names: tuple[str, str]) -> Chart:
+    """Two sessions' shares side by side."""
+    rows = [
+        {"emotion": e, "session": name, "share": saved.shares[e]}
+        for name, saved in zip(names, (first, second), strict=True)
+        for e in EMOTIONS
+    ]
+    return (
+        alt.Chart(pd.DataFrame(rows), height=HEIGHT)
+        .mark_bar()
+        .encode(
+            x=alt.X("emotion:N", sort=list(EMOTIONS), title=None, axis=alt.Axis(labelAngle=-40)),
+            xOffset=alt.XOffset("session:N", sort=list(names)),
+            y=alt.Y("share:Q", title=None, axis=alt.Axis(format="%")),
+            color=alt.Color(
+                "session:N",
+                sort=list(names),
+                scale=alt.Scale(range=["#0072B2", "#E69F00"]),
+                legend=alt.Legend(orient="bottom", title=None, labelLimit=300),
+            ),
+            tooltip=["session:N", "emotion:N", alt.Tooltip("share:Q", format=".0%")],
+        )
+    )
