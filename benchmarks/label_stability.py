@@ -28,22 +28,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodlens.datasets import FaceDataset, read_fer2013
+from moodlens.detection.base import Detections, Detector
 from moodlens.emotions import EMOTIONS, Emotion
-from moodlens.errors import MoodlensError
+from moodlens.errors import InputError, MoodlensError
 from moodlens.evaluation.bench import describe_machine
 from moodlens.imaging.sources import open_source
 from moodlens.lens import Lens
-from moodlens.tracking import StreamOptions
-from moodlens.types import Analysis
+from moodlens.tracking import StreamOptions, StreamState
+from moodlens.types import Analysis, Face
 
 Frame = NDArray[np.uint8]
 FPS = 30.0
-WIDTH, HEIGHT, SIDE = 480, 360, 200
+WIDTH, HEIGHT, SIDE = 320, 240, 150
 """Of the made frames, and of the face picture in their middle, in pixels."""
 LEAD, TAIL = 45, 45
 """Frames before and after a cut: 1.5 s each."""
 CALIBRATION_S = 1.5
+SWITCHING = 10
 TARGET_MS = 250.0
+GRAINS = 16
+"""Patterns of noise, of which each frame gets one by chance."""
 SETTLED_SHARE = 0.8
 """A face counts for a switch when this share of its frames says what its label says."""
 CONFUSED: tuple[Emotion, Emotion] = ("sad", "angry")
@@ -89,9 +93,10 @@ class Stage:
 
     def __init__(self, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
+        self._grain = self._rng.normal(0.0, 2.0, (GRAINS, HEIGHT, WIDTH)).astype(np.float32)
 
     def frames(self, face: NDArray[np.uint8], count: int) -> Iterator[Frame]:
-        """(360, 480, 3) frames of a (48, 48) gray picture, which stays in the middle."""
+        """(240, 320, 3) frames of a (48, 48) gray picture, which stays in the middle."""
         large = cv2.resize(face, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
         around = cv2.resize(cv2.GaussianBlur(face, (0, 0), 8), (WIDTH, HEIGHT))
         for _ in range(count):
@@ -107,7 +112,8 @@ class Stage:
                 flags=cv2.INTER_LINEAR,
                 borderMode=cv2.BORDER_TRANSPARENT,
             )
-            noisy = scene * self._rng.normal(1.0, 0.01) + self._rng.normal(0, 2.0, scene.shape)
+            grain = self._grain[self._rng.integers(GRAINS)]
+            noisy = scene * np.float32(self._rng.normal(1.0, 0.01)) + grain
             gray = np.clip(noisy, 0, 255).astype(np.uint8)
             yield np.repeat(gray[..., None], 3, axis=2)
 
@@ -117,18 +123,55 @@ def share_of(labels: list[Emotion | None], wanted: Iterable[Emotion | None]) -> 
     return sum(label in wanted for label in labels) / len(labels) if labels else 0.0
 
 
-def switch_delay(lens: Lens, a: list[Frame], b: list[Frame], wanted: Emotion) -> float | None:
-    """Milliseconds from the first frame of `b` to the first that shows its label; None: never.
+class Judged:
+    """The faces of a frame and what the network says of them, found once for several streams.
 
-    0 is a switch on the very frame of the cut.
+    It takes the place of the lens behind a stream, so that with and without a baseline the very
+    same answers are steadied.
     """
-    session = lens.open_session()
-    for index, frame in enumerate(a):
-        session.process(frame, index / FPS)
-    for index, frame in enumerate(b):
-        if largest_label(session.process(frame, (len(a) + index) / FPS)) == wanted:
-            return index / FPS * 1000
-    return None
+
+    def __init__(self, lens: Lens) -> None:
+        self.detector: Detector = lens.detector
+        self.min_face_px, self.min_quality = lens.min_face_px, lens.min_quality
+        self.restate = lens.restate
+        self._lens = lens
+        self._known: dict[int, tuple[Frame, Detections, list[Face]]] = {}
+
+    def look(self, frame: Frame) -> tuple[Detections, list[Face]]:
+        """The faces of a frame, on the whole of it."""
+        if id(frame) not in self._known:
+            detections = self.detector.detect(frame, min_face_px=self.min_face_px)
+            faces = self._lens.judge(frame, detections)
+            self._known[id(frame)] = frame, detections, faces  # the frame keeps its id
+        return self._known[id(frame)][1:]
+
+    def judge(self, frame: Frame, detections: Detections) -> list[Face]:
+        """As a stream asks; the faces it chose are among those of the frame."""
+        known, faces = self.look(frame)
+        rows = [row.tolist() for row in known.boxes_xyxy]
+        return [faces[rows.index(row.tolist())] for row in detections.boxes_xyxy]
+
+    def raw_label(self, frame: Frame) -> Emotion | None:
+        """The label of the largest face of the frame alone."""
+        _, faces = self.look(frame)
+        return max(faces, key=lambda face: face.area).emotion if faces else None
+
+    def shown(self, clip: list[Frame], options: StreamOptions | None = None) -> list[Any]:
+        """The displayed label of every frame."""
+        session = StreamState(self, options)
+        labels = []
+        for index, frame in enumerate(clip):
+            detections, _ = self.look(frame)
+            labels.append(largest_label(session.process(frame, index / FPS, detections=detections)))
+        return labels
+
+
+def delay_ms(shown: list[Any], wanted: Emotion) -> float | None:
+    """From the first of the frames, that of the cut, to the first that shows the label.
+
+    0 is a switch on the very frame of the cut; None: it never came.
+    """
+    return shown.index(wanted) / FPS * 1000 if wanted in shown else None
 
 
 def switches(lens: Lens, faces: FaceDataset, pairs: int, seed: int) -> dict[str, Any]:
@@ -145,22 +188,26 @@ def switches(lens: Lens, faces: FaceDataset, pairs: int, seed: int) -> dict[str,
         first, second = rng.choice(len(faces), 2, replace=False).tolist()
         if faces.labels[first] == faces.labels[second]:
             continue
-        clips = []
+        judged, clip = Judged(lens), []
         for index, count in ((first, LEAD), (second, TAIL)):
             label = EMOTIONS[faces.labels[index]]
-            clip = list(stage.frames(faces.images[index], count))
-            raw = [largest_label(lens.analyze(frame)) for frame in clip[::5]]
-            if share_of(raw, [label]) < SETTLED_SHARE:
+            (trial,) = stage.frames(faces.images[index], 1)
+            if judged.raw_label(trial) != label:
                 break
-            clips.append((clip, label))
-        if len(clips) < 2:
+            part = list(stage.frames(faces.images[index], count))
+            if share_of([judged.raw_label(frame) for frame in part], [label]) < SETTLED_SHARE:
+                break
+            clip += part
+        if len(clip) < LEAD + TAIL:
             continue
-        delay = switch_delay(lens, clips[0][0], clips[1][0], clips[1][1])
+        delay = delay_ms(judged.shown(clip)[LEAD:], EMOTIONS[faces.labels[second]])
         if delay is None:
             never += 1
         else:
             delays.append(delay)
         tell("switch", len(delays) + never, pairs)
+    if not delays:
+        raise InputError("not one pair of faces whose labels are recognised: no switch to follow")
     all_ = np.array(delays + [np.inf] * never)
     return {
         "pairs": len(all_),
@@ -173,13 +220,6 @@ def switches(lens: Lens, faces: FaceDataset, pairs: int, seed: int) -> dict[str,
     }
 
 
-def shown_after(lens: Lens, clip: list[Frame], after_s: float, baseline: bool) -> list[Any]:
-    """The displayed labels of a clip's later part."""
-    session = lens.open_session(StreamOptions(baseline_s=CALIBRATION_S if baseline else None))
-    shown = [largest_label(session.process(frame, index / FPS)) for index, frame in enumerate(clip)]
-    return shown[int(after_s * FPS) :]
-
-
 def baselines(lens: Lens, faces: FaceDataset, count: int, seed: int) -> dict[str, Any]:
     """Share of time that a neutral face is shown as sad or angry; and what real ones keep."""
     rng, stage = np.random.default_rng(seed), Stage(seed + 1)
@@ -190,16 +230,18 @@ def baselines(lens: Lens, faces: FaceDataset, count: int, seed: int) -> dict[str
     chosen = rng.permutation(len(neutral))[:count].tolist()
     calibrating = int(CALIBRATION_S * FPS) + 6
     for done, index in enumerate(chosen, start=1):
+        judged = Judged(lens)
         at_rest = list(stage.frames(neutral.images[index], calibrating + TAIL))
         other = int(rng.integers(len(real)))
         label = EMOTIONS[real.labels[other]]
         cut = at_rest[:calibrating] + list(stage.frames(real.images[other], TAIL))
-        for baseline in (False, True):
-            shown = shown_after(lens, at_rest, calibrating / FPS, baseline)
-            false[baseline].append(share_of(shown, CONFUSED))
-            # The first 10 frames after the cut are the switch's own.
-            shown = shown_after(lens, cut, calibrating / FPS, baseline)[10:]
-            kept[baseline].append(share_of(shown, [label]))
+        for with_baseline in (False, True):
+            options = StreamOptions(baseline_s=CALIBRATION_S if with_baseline else None)
+            shown = judged.shown(at_rest, options)[calibrating:]
+            false[with_baseline].append(share_of(shown, CONFUSED))
+            # The first frames after the cut are the switch's own.
+            shown = judged.shown(cut, options)[calibrating + SWITCHING :]
+            kept[with_baseline].append(share_of(shown, [label]))
         tell("baseline", done, len(chosen))
     return {
         "neutral_faces": len(chosen),

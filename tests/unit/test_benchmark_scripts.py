@@ -50,40 +50,41 @@ def test_made_frames_hold_the_face_in_their_middle() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(frames, again, strict=True))
     assert len({frame.tobytes() for frame in frames}) == 6
     for frame in frames:
-        assert frame.shape == (360, 480, 3)
-        middle = frame[130:230, :, 0].mean(axis=0)
-        assert middle[150:220].mean() < 20
-        assert middle[260:330].mean() > 180
+        assert frame.shape == (240, 320, 3)
+        middle = frame[90:150, :, 0].mean(axis=0)
+        assert middle[95:145].mean() < 20
+        assert middle[175:225].mean() > 180
 
 
-class Slow:
-    """A lens whose displayed label follows after some frames."""
-
-    def __init__(self, after: int) -> None:
-        self._after = after
-        self._seen = 0
-
-    def open_session(self) -> Slow:
-        return self
-
-    def process(self, frame: np.ndarray, _at_s: float) -> Any:
-        from moodlens.types import Analysis, Face
-
-        self._seen += int(frame[0, 0, 0] == 1)
-        label = "happy" if self._seen > self._after else "sad"
-        scores = dict.fromkeys(
-            ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"), 1 / 7
-        )
-        face = Face((0, 0, 9, 9), 1.0, scores, label, 1 / 7, False, 0.0, 0.0)  # type: ignore[arg-type]
-        return Analysis("s", 9, 9, (face,))
-
-
-@pytest.mark.parametrize(("after", "delay"), [(0, 0.0), (3, 100.0), (99, None)])
-def test_delay_counts_from_the_first_frame_after_the_cut(after: int, delay: float | None) -> None:
-    stability = load("label_stability")
-    a, b = [[np.full((9, 9, 3), value, np.uint8)] * 20 for value in (0, 1)]
-    found = stability.switch_delay(Slow(after), a, b, "happy")
+@pytest.mark.parametrize(
+    ("shown", "delay"),
+    [(["happy", "sad"], 0.0), (["sad"] * 3 + ["happy"], 100.0), (["sad", None], None)],
+)
+def test_delay_counts_from_the_frame_of_the_cut(shown: list[Any], delay: float | None) -> None:
+    found = load("label_stability").delay_ms(shown, "happy")
     assert found == (None if delay is None else pytest.approx(delay))
+
+
+def test_faces_judged_once_are_those_of_the_lens() -> None:
+    from moodlens.evaluation.bench_scene import face_pictures, make_frames
+    from moodlens.lens import Lens
+
+    stability = load("label_stability")
+    lens = Lens(detector="haar")
+    clip = make_frames(face_pictures(), 320, 240, 2, count=4)
+    judged = stability.Judged(lens)
+    asked: list[int] = []
+    judge = lens.judge
+    lens.judge = lambda frame, found: asked.append(len(found)) or judge(frame, found)  # type: ignore[method-assign, func-returns-value]
+    once, again = judged.shown(clip), judged.shown(clip)
+    assert asked == [2] * 4
+    session = lens.open_session()
+    looked = [lens.detector.detect(frame, min_face_px=24) for frame in clip]
+    told = [
+        session.process(frame, index / 30, detections=found).largest
+        for index, (frame, found) in enumerate(zip(clip, looked, strict=True))
+    ]
+    assert once == again == [face.emotion for face in told if face]
 
 
 def test_a_fitted_picture_keeps_its_proportions() -> None:
