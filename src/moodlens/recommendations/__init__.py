@@ -1,22 +1,30 @@
 """Suggestions that fit an emotion: a quote, an activity, music."""
 
-from moodlens.recommendations.catalogue import (
+from moodlens.recommendations.catalogue import Catalogue, load_catalogue
+from moodlens.recommendations.choosing import Recommendation, Recommender, Wish
+from moodlens.recommendations.entries import (
+    INSTRUMENTAL,
+    LANGUAGES,
     Activity,
-    Catalogue,
     Music,
     Quote,
-    load_catalogue,
+    Shelf,
+    part_of_day,
     search_links,
 )
-from moodlens.recommendations.choosing import Recommendation, Recommender
 
 __all__ = [
+    "INSTRUMENTAL",
+    "LANGUAGES",
     "Activity",
     "Catalogue",
     "Music",
     "Quote",
     "Recommendation",
     "Recommender",
+    "Shelf",
+    "Wish",
     "load_catalogue",
+    "part_of_day",
     "search_links",
 ]

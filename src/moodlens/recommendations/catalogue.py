@@ -1,117 +1,72 @@
-"""The catalogue: quotes, activities and music as validated data."""
+"""The catalogue: quotes, activities and music, read when an emotion is first asked for."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import quote_plus
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from moodlens.emotions import EMOTIONS, Emotion
 from moodlens.errors import CatalogueError
+from moodlens.recommendations.entries import Shelf
 
-Direction = Literal["match", "lift"]
-SERVICES = {
-    "YouTube": "https://www.youtube.com/results?search_query=",
-    "Spotify": "https://open.spotify.com/search/",
-    "Apple Music": "https://music.apple.com/search?term=",
-}
+# The C parser reads the seven files in a tenth of the time; not every build of PyYAML has it.
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def search_links(artist: str, title: str) -> dict[str, str]:
-    """A search on each big service: it finds the piece as long as the service has it."""
-    words = quote_plus(f"{artist} {title}")
-    return {
-        name: address + (words.replace("+", "%20") if name == "Spotify" else words)
-        for name, address in SERVICES.items()
-    }
+class Catalogue:
+    """A shelf for every emotion. Safe to share between threads.
 
+    Args:
+        own: shelves of the user; an entry with the id of a packaged one takes its place.
+        packaged: False leaves out what comes with the package.
+    """
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    directions: tuple[Direction, ...] = ("match", "lift")
-
-
-class Quote(_Entry):
-    """Short words of a traceable work."""
-
-    text: str = Field(min_length=3, max_length=400)
-    author: str = Field(min_length=2)
-    work: str = Field(min_length=2)
-
-    @property
-    def id(self) -> str:
-        return f"quote:{self.author}:{self.text[:40]}"
-
-
-class Activity(_Entry):
-    """Something to do now."""
-
-    title: str = Field(min_length=3)
-    text: str = Field(min_length=3)
-    minutes: int = Field(ge=1, le=240)
-
-    @property
-    def id(self) -> str:
-        return f"activity:{self.title}"
-
-
-class Music(_Entry):
-    """A piece of music; it is linked by search, since addresses rot."""
-
-    artist: str = Field(min_length=1)
-    title: str = Field(min_length=1)
-    language: str = Field(default="en", pattern="^[a-z]{2}$")
-
-    @property
-    def id(self) -> str:
-        return f"music:{self.artist}:{self.title}"
-
-
-class Shelf(BaseModel):
-    """What there is for one emotion."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    quotes: tuple[Quote, ...] = ()
-    activities: tuple[Activity, ...] = ()
-    music: tuple[Music, ...] = ()
-
-    def with_more(self, other: Shelf) -> Shelf:
-        return Shelf(
-            quotes=self.quotes + other.quotes,
-            activities=self.activities + other.activities,
-            music=self.music + other.music,
-        )
-
-
-class Catalogue(BaseModel):
-    """A shelf for every emotion."""
-
-    model_config = ConfigDict(frozen=True)
-
-    shelves: dict[Emotion, Shelf]
+    def __init__(
+        self, own: Mapping[Emotion, Shelf] | None = None, *, packaged: bool = True
+    ) -> None:
+        self._own = dict(own or {})
+        self._packaged = packaged
+        self._merged: dict[Emotion, Shelf] = {}
 
     def shelf(self, emotion: Emotion) -> Shelf:
-        return self.shelves.get(emotion, Shelf())
+        """What there is for an emotion.
+
+        Raises:
+            CatalogueError: a packaged file is damaged.
+        """
+        if emotion not in self._merged:
+            shelf = packaged_shelf(emotion) if self._packaged else Shelf()
+            self._merged[emotion] = shelf.with_more(self._own.get(emotion, Shelf()))
+        return self._merged[emotion]
+
+    @property
+    def shelves(self) -> dict[Emotion, Shelf]:
+        """All seven; this reads every file."""
+        return {emotion: self.shelf(emotion) for emotion in EMOTIONS}
+
+    def texts(self) -> Iterator[str]:
+        """Every text that a translation may replace, each once, in the order of the files."""
+        seen: set[str] = set()
+        for shelf in self.shelves.values():
+            for entry in (*shelf.quotes, *shelf.activities):
+                for text in entry.texts():
+                    if text not in seen:
+                        seen.add(text)
+                        yield text
 
 
 @cache
-def _packaged() -> Catalogue:
-    folder = files("moodlens.recommendations") / "catalogue"
-    return Catalogue(
-        shelves={
-            emotion: _shelf(
-                yaml.safe_load((folder / f"{emotion}.yaml").read_text(encoding="utf-8")), emotion
-            )
-            for emotion in EMOTIONS
-        }
-    )
+def packaged_shelf(emotion: Emotion) -> Shelf:
+    """What the package has for an emotion; read once."""
+    place = files("moodlens.recommendations") / "catalogue" / f"{emotion}.yaml"
+    return _shelf(yaml.load(place.read_text(encoding="utf-8"), _LOADER), f"{emotion}.yaml")  # noqa: S506
 
 
 def load_catalogue(extra: Path | None = None) -> Catalogue:
@@ -123,31 +78,61 @@ def load_catalogue(extra: Path | None = None) -> Catalogue:
     Raises:
         CatalogueError: the file can't be read, or an entry has a fault.
     """
-    catalogue = _packaged()
     if extra is None:
-        return catalogue
+        return _plain()
     try:
-        data = yaml.safe_load(extra.read_text(encoding="utf-8")) or {}
+        data = yaml.load(extra.read_text(encoding="utf-8"), _LOADER) or {}  # noqa: S506
     except OSError as error:
         raise CatalogueError(f"{extra}: can't be read: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CatalogueError(f"{extra}: not YAML: {str(error).splitlines()[0]}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" in line {mark.line + 1}" if mark else ""
+        what = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise CatalogueError(f"{extra}: not YAML{line}: {what}") from error
     if not isinstance(data, dict):
         raise CatalogueError(f"{extra}: expected emotions with their entries at the top level")
-    shelves = dict(catalogue.shelves)
+    shelves: dict[Emotion, Shelf] = {}
     for name, content in data.items():
         if name not in EMOTIONS:
             raise CatalogueError(
                 f"{extra}: unknown emotion {name!r}; expected one of {', '.join(EMOTIONS)}"
             )
-        shelves[name] = shelves[name].with_more(_shelf(content, f"{extra}: {name}"))
-    return Catalogue(shelves=shelves)
+        shelves[name] = _shelf(content, f"{extra}: {name}")
+    return Catalogue(shelves)
+
+
+@cache
+def _plain() -> Catalogue:
+    return Catalogue()
 
 
 def _shelf(content: Any, where: str) -> Shelf:
+    """Entries checked one by one, so that an error can name the entry.
+
+    Raises:
+        CatalogueError: names the file, the kind, the entry's number and title, and the fault.
+    """
     try:
-        return Shelf.model_validate(content)
+        shelf = Shelf.model_validate({} if content is None else content)
     except ValidationError as error:
         first = error.errors()[0]
-        place = " ".join(str(part) for part in first["loc"])
-        raise CatalogueError(f"{where}: {place}: {first['msg']}") from error
+        raise CatalogueError(f"{where}: {_place(first['loc'], content)}: {first['msg']}") from error
+    entries = (*shelf.quotes, *shelf.activities, *shelf.music)
+    name, times = Counter(entry.id for entry in entries).most_common(1)[0] if entries else ("", 1)
+    if times > 1:
+        raise CatalogueError(f"{where}: {name!r} stands there {times} times; keep one")
+    return shelf
+
+
+def _place(loc: tuple[int | str, ...], content: Any) -> str:
+    """Such as `activities, entry 3 ("Run"), minutes`."""
+    if len(loc) < 2 or not isinstance(loc[1], int):
+        return ", ".join(str(part) for part in loc) or "the entries"
+    kind, number, *field = loc
+    entry = content[kind][number]
+    name = next(
+        (str(entry[key]) for key in ("title", "text") if isinstance(entry, dict) and key in entry),
+        "",
+    )
+    called = f' ("{name[:40]}")' if name else ""
+    return ", ".join([f"{kind}, entry {int(number) + 1}{called}", *(str(part) for part in field)])

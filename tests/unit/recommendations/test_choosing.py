@@ -80,7 +80,7 @@ def test_own_entries_are_added(tmp_path: Path) -> None:
         ("happy: [", "not YAML"),
         ("- a list", "expected emotions"),
         ("joyful: {}", "joyful"),
-        ("happy:\n  quotes:\n    - {text: x}", "quotes 0"),
+        ("happy:\n  quotes:\n    - {text: x}", r'quotes, entry 1 \("x"\), text'),
         ("happy:\n  activities:\n    - {title: Run, text: Run now, minutes: -3}", "minutes"),
     ],
 )
