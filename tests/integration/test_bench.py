@@ -41,8 +41,8 @@ def test_json_on_standard_output_alone(run: Run) -> None:
     for row in result["frames"]:
         assert row["found"] == row["faces"] == 1
         assert row["floor_ms"] is None
-        assert 0 < row["floor_classify_ms"] < row["whole_ms"]
-        assert row["crop_ms"] < row["whole_ms"]
+        steps = ("decode", "detect", "crop", "classify", "whole", "stream", "floor_classify")
+        assert all(row[f"{step}_ms"] > 0 for step in steps)
     (start,) = result["start"]
     assert start["faces"] == 1
     parts = start["import_s"] + start["load_s"] + start["first_frame_s"]
