@@ -160,5 +160,6 @@ class Shelf(BaseModel):
 
 
 def _together(ours: tuple[Entry, ...], others: tuple[Entry, ...]) -> tuple[Entry, ...]:
-    entries: dict[str, Entry] = {entry.id: entry for entry in (*ours, *others)}
+    entries: dict[str, Entry] = {entry.id: entry for entry in ours}
+    entries |= {entry.id: entry for entry in others}
     return tuple(entries.values())
