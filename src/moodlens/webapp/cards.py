@@ -50,8 +50,8 @@ def face_card(
         with picture:
             if pictures is not None:
                 mapped = pictures.attention if attention else None
-                said = "where the network looked" if mapped else "as the network saw it, in colour"
-                st.image(mapped or pictures.crop, caption=said, width=160)
+                said = "where the network looked" if mapped else "as the network frames it"
+                st.image(mapped or pictures.crop, caption=said, width="stretch")
         with words:
             face_heading(face, number if several else None)
             if face.quality is not None:

@@ -10,20 +10,33 @@ import pandas as pd
 
 from moodlens.emotions import EMOTIONS, STYLES, Emotion
 from moodlens.history import Sample, SavedSession
+from moodlens.webapp import figures
 from moodlens.webapp.figures import AROUSAL_COLOR, VALENCE_COLOR
 
-HEIGHT = 220
+HEIGHT = 240
+PAIR = ("#0072B2", "#E69F00")
+"""The colours of two sessions beside each other."""
 Chart = Any
 """An Altair chart; the package has no types that help here."""
 
 
-def emotion_color(legend: bool = True) -> Any:
-    """The emotions' own colours, in the order of the contract."""
+def emotion_key() -> str:
+    """HTML that names the emotions' colours."""
+    return figures.key((e, STYLES[e].hex_color) for e in EMOTIONS)
+
+
+def mood_key() -> str:
+    """HTML that names the colours of valence and arousal."""
+    return figures.key((("valence", VALENCE_COLOR), ("arousal", AROUSAL_COLOR)))
+
+
+def emotion_color() -> Any:
+    """The emotions' own colours; `emotion_key` beside a chart says which is which."""
     return alt.Color(
         "emotion:N",
         sort=list(EMOTIONS),
         scale=alt.Scale(domain=list(EMOTIONS), range=[STYLES[e].hex_color for e in EMOTIONS]),
-        legend=alt.Legend(orient="bottom", title=None, columns=4) if legend else None,
+        legend=None,
     )
 
 
@@ -44,7 +57,7 @@ def seconds(samples: Sequence[Sample]) -> Chart:
     ]
     frame = pd.DataFrame(rows, columns=["second", "emotion", "probability", "order"])
     return (
-        alt.Chart(frame, height=HEIGHT, title="Probability")
+        alt.Chart(frame, height=HEIGHT)
         .mark_area(interpolate="monotone", line=False)
         .encode(
             x=alt.X("second:Q", title="seconds", axis=alt.Axis(tickMinStep=1, grid=False)),
@@ -103,7 +116,7 @@ def clip(points: pd.DataFrame) -> Chart:
             alt.Tooltip("arousal:Q", format="+.2f"),
         ],
     )
-    return (areas + rule.add_params(near)).properties(height=HEIGHT + 40, title="Largest face")
+    return (areas + rule.add_params(near)).properties(height=HEIGHT + 40)
 
 
 def by_day(rows: Sequence[Mapping[str, Any]]) -> Chart:
@@ -126,7 +139,7 @@ def by_day(rows: Sequence[Mapping[str, Any]]) -> Chart:
                 scale=alt.Scale(
                     domain=["valence", "arousal"], range=[VALENCE_COLOR, AROUSAL_COLOR]
                 ),
-                legend=alt.Legend(orient="bottom", title=None),
+                legend=None,
             ),
             tooltip=[
                 alt.Tooltip("yearmonthdate(day):T", title="day"),
@@ -183,14 +196,14 @@ def transitions(counts: Mapping[Emotion, Mapping[Emotion, int]]) -> Chart:
             for after, n in changes.items()
         ]
     base = alt.Chart(pd.DataFrame(rows), height=HEIGHT + 60).encode(
-        x=alt.X("after:N", sort=list(EMOTIONS), title="then", axis=alt.Axis(labelAngle=-40)),
+        x=alt.X("after:N", sort=list(EMOTIONS), title="next", axis=alt.Axis(labelAngle=-40)),
         y=alt.Y("before:N", sort=list(EMOTIONS), title="first"),
     )
     cells = base.mark_rect().encode(
         color=alt.Color("share:Q", scale=alt.Scale(scheme="blues", domain=[0, 1]), legend=None),
         tooltip=[
             alt.Tooltip("before:N", title="first"),
-            alt.Tooltip("after:N", title="then"),
+            alt.Tooltip("after:N", title="next"),
             "count:Q",
             alt.Tooltip("share:Q", format=".0%", title="of the changes from there"),
         ],
@@ -223,8 +236,8 @@ def compare(first: SavedSession, second: SavedSession, names: tuple[str, str]) -
             color=alt.Color(
                 "session:N",
                 sort=list(names),
-                scale=alt.Scale(range=["#0072B2", "#E69F00"]),
-                legend=alt.Legend(orient="bottom", title=None, labelLimit=300),
+                scale=alt.Scale(range=list(PAIR)),
+                legend=None,
             ),
             tooltip=["session:N", "emotion:N", alt.Tooltip("share:Q", format=".0%")],
         )

@@ -39,7 +39,9 @@ def session_figures(recorded: RecordedSession, summary: dict[str, Any]) -> None:
         st.markdown("**Share of the time**")
         st.html(figures.bars(shares, most, "session-shares"))
     with right:
-        st.altair_chart(charts.seconds(recorded.samples), key=None)
+        st.markdown("**Second by second**")
+        st.altair_chart(charts.seconds(recorded.samples))
+        st.html(charts.emotion_key())
 
 
 def offer_to_save(recorded: RecordedSession, holder: dict[str, Any]) -> None:

@@ -28,10 +28,11 @@ def suggestions(emotion: Emotion, confidence: float, place: str) -> None:
     """
     with st.container(border=True):
         st.subheader("For this mood")
-        direction, languages, mood = _choices(emotion, place)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            direction, languages, mood = _choices(emotion, place)
+            again = st.button("Another", key=f"another-{place}", icon=":material/refresh:")
         wanted = (mood, direction, tuple(languages))
         kept = st.session_state.get(f"found-{place}")
-        again = st.button("🔄 Another", key=f"another-{place}")
         if kept is None or kept[0] != wanted or again:
             sure = confidence if mood == emotion else 1.0
             found = _unless_disliked(own_recommender(), mood, sure, direction, languages)
@@ -48,7 +49,7 @@ def _choices(emotion: Emotion, place: str) -> tuple[str, Sequence[str], Emotion]
         key=f"direction-{place}",
         label_visibility="collapsed",
     )
-    with st.popover("Not right? Choose the mood and the music's languages"):
+    with st.popover("Choose", help="Another mood than the one shown; languages of the music"):
         offered = {m.language for shelf in shared_catalogue().shelves.values() for m in shelf.music}
         languages = st.multiselect(
             "Languages of the music",

@@ -55,10 +55,12 @@ def _over_all(sessions: list[SavedSession]) -> None:
     with left:
         st.subheader("Mood over days")
         st.altair_chart(charts.by_day(days))
+        st.html(charts.mood_key())
     with right:
         st.subheader("Share of each emotion")
         if len(days) > 1:
             st.altair_chart(charts.shares_by_day(shares_by_day(sessions)))
+            st.html(charts.emotion_key())
         else:
             st.html(figures.bars(shares, most, "history-shares"))
     st.subheader("What followed what")
@@ -126,7 +128,9 @@ def _compare(sessions: list[SavedSession]) -> None:
     if first.id == second.id:
         st.caption("Choose two different sessions.")
         return
-    st.altair_chart(charts.compare(first, second, (_name(first), _name(second))))
+    names = _name(first), _name(second)
+    st.altair_chart(charts.compare(first, second, names))
+    st.html(figures.key(zip(names, charts.PAIR, strict=True)))
     st.caption(
         f"Valence {first.valence:+.2f} and {second.valence:+.2f}, "
         f"arousal {first.arousal:+.2f} and {second.arousal:+.2f}."
@@ -149,6 +153,7 @@ def _list(sessions: list[SavedSession]) -> None:
         )
         if recorded.samples:
             st.altair_chart(charts.seconds(recorded.samples))
+            st.html(charts.emotion_key())
         else:
             st.caption("No face was seen.")
         if st.button("Delete this session", icon=":material/delete:"):

@@ -8,9 +8,8 @@ from typing import Any
 import streamlit as st
 from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
-from moodlens.emotions import EMOTIONS, STYLES
 from moodlens.errors import MoodlensError
-from moodlens.webapp import cards, figures
+from moodlens.webapp import cards, charts, figures
 from moodlens.webapp.sessions import offer_to_save, session_figures
 from moodlens.webapp.shared import live_seats, secret, shared_lens
 from moodlens.webapp.stream import WINDOW_S, LiveChoices, LiveState, LiveView
@@ -37,9 +36,9 @@ def show() -> None:
     video, beside = st.columns([3, 2])
     with video:
         context = _stream(holder, choices, detector)
+        _suggest(context, holder)
     with beside:
         _beside(context, holder)
-    _suggest(context, holder)
     if context is not None and not context.state.playing:
         _after(holder)
 
@@ -111,7 +110,6 @@ def _stream(holder: dict[str, Any], choices: LiveChoices, detector: str) -> Any:
         holder.setdefault("asked_at", time.monotonic())
     else:
         holder.pop("asked_at", None)
-        st.info(CONSENT, icon="🔒")
     return context
 
 
@@ -129,6 +127,7 @@ def _beside(context: Any, holder: dict[str, Any]) -> None:
     view: LiveView | None = context.video_processor if started else None
     state = None if view is None else view.state()
     if not started:
+        st.info(CONSENT, icon="🔒")
         st.info("Press START and allow the camera.", icon="🎥")
         return
     if state is not None and state.refused:
@@ -188,7 +187,7 @@ def _figures(state: LiveState) -> None:
             f"Probabilities over the last minute; {now}",
             6,
         )
-        + figures.key((e, STYLES[e].hex_color) for e in EMOTIONS)
+        + charts.emotion_key()
     )
     st.html(
         figures.lines(
@@ -197,7 +196,7 @@ def _figures(state: LiveState) -> None:
             "Valence and arousal over the last minute",
             3.5,
         )
-        + figures.key((("valence", figures.VALENCE_COLOR), ("arousal", figures.AROUSAL_COLOR)))
+        + charts.mood_key()
     )
     st.markdown("**Share of the time so far**")
     st.html(figures.bars(state.shares, None, "live-shares"))

@@ -26,6 +26,7 @@ SAMPLES = Path(__file__).parents[1] / "samples"
 KINDS = ["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "avif"]
 OPEN_AT_ONCE = 3
 """More pictures than this are shown folded, each with its result in its heading."""
+CARDS_A_ROW = 3
 
 
 def show() -> None:
@@ -182,6 +183,7 @@ def _in_short(result: PictureResult) -> str:
 
 def _details(result: PictureResult, data: bytes, place: int, attention: bool) -> None:
     analysis = result.analysis
+    several = len(analysis.faces) > 1
     left, right = st.columns([3, 2])
     with left:
         st.image(result.preview, caption=plain(short_name(analysis.source)))
@@ -194,25 +196,50 @@ def _details(result: PictureResult, data: bytes, place: int, attention: bool) ->
             icon=":material/download:",
             on_click="ignore",
         )
-        if analysis.faces:
-            points = [
-                (str(i) if len(analysis.faces) > 1 else "", f.emotion, f.valence, f.arousal)
-                for i, f in enumerate(analysis.faces[:MOST_CARDS], start=1)
-            ]
-            st.html(figures.circumplex(points))
     with right:
         if not analysis.faces:
             cards.no_face()
-        several = len(analysis.faces) > 1
-        for number, (face, pictures) in enumerate(
-            zip(analysis.faces, result.faces, strict=False), start=1
-        ):
-            cards.face_card(face, number, several=several, pictures=pictures, attention=attention)
-        if len(analysis.faces) > MOST_CARDS:
-            st.caption(
-                f"{len(analysis.faces) - MOST_CARDS} more faces are on the picture "
-                "and in the downloads."
+        elif not several:
+            cards.face_card(
+                analysis.faces[0], 1, several=False, pictures=result.faces[0], attention=attention
             )
+    with right if several else left:
+        _plane(result)
+    if several:
+        _grid(result, attention)
+
+
+def _plane(result: PictureResult) -> None:
+    """Where the faces lie between unpleasant and pleasant, calm and excited."""
+    faces = result.analysis.faces[:MOST_CARDS]
+    if not faces:
+        return
+    points = [
+        (str(i) if len(faces) > 1 else "", face.emotion, face.valence, face.arousal)
+        for i, face in enumerate(faces, start=1)
+    ]
+    st.html(figures.circumplex(points))
+    if len(faces) == 1:
+        st.caption(f"Valence {faces[0].valence:+.2f}, arousal {faces[0].arousal:+.2f}")
+
+
+def _grid(result: PictureResult, attention: bool) -> None:
+    """A card for each of several faces, a few in a row."""
+    faces = result.analysis.faces
+    for start in range(0, min(len(faces), MOST_CARDS), CARDS_A_ROW):
+        columns = st.columns(CARDS_A_ROW)
+        for i, column in enumerate(columns, start=start):
+            if i < len(result.faces):
+                with column:
+                    cards.face_card(
+                        faces[i],
+                        i + 1,
+                        several=True,
+                        pictures=result.faces[i],
+                        attention=attention,
+                    )
+    if len(faces) > MOST_CARDS:
+        st.caption(f"{len(faces) - MOST_CARDS} more faces are on the picture and in the downloads.")
 
 
 def _suggest(results: list[PictureResult]) -> None:

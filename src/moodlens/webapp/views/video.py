@@ -67,7 +67,9 @@ def _result(result: ClipResult, name: str, holder: dict[str, Any]) -> None:
     if result.skipped:
         st.warning(f"{result.skipped} damaged frames were left out.")
     if len(result.moments):
+        st.markdown("**The largest face**")
         st.altair_chart(charts.clip(result.moments))
+        st.html(charts.emotion_key())
         st.caption("Point at the timeline to see that moment and its scores.")
     if result.annotated_mp4 is not None:
         with st.expander("Watch the annotated clip"):
