@@ -79,7 +79,7 @@ def nearest_twin(validation: Pictures, training: Pictures) -> Nearest:
                 for j in likely:
                     if j not in shrunk:
                         shrunk[j] = _shrink(training[j], _ALIGNED_SIDE)
-                    alike = max(_slide(shrunk[j], middle) for middle in middles)
+                    alike = max((_slide(shrunk[j], middle) for middle in middles), default=-1.0)
                     if alike > best.correlation[row]:
                         best.correlation[row] = alike
                         best.place[row], best.mirrored[row] = j, mirrored
@@ -87,13 +87,19 @@ def nearest_twin(validation: Pictures, training: Pictures) -> Nearest:
 
 
 def _most_similar(similar: NDArray[np.float32]) -> list[list[int]]:
-    """For each row the columns of the highest values, none below what is worth a second look."""
-    count = min(_CANDIDATES, similar.shape[1])
-    columns = np.argpartition(-similar, count - 1, axis=1)[:, :count]
-    return [
-        [int(j) for j in row if values[j] > _WORTH_ALIGNING]
-        for row, values in zip(columns, similar, strict=True)
-    ]
+    """For each row the columns of the highest values, none below what is worth a second look.
+
+    Overwrites those values: a few searches for the largest are many times quicker than a sort.
+    """
+    rows = np.arange(len(similar))
+    found: list[list[int]] = [[] for _ in rows]
+    for _ in range(min(_CANDIDATES, similar.shape[1])):
+        columns = similar.argmax(axis=1)
+        values = similar[rows, columns]
+        for row in np.flatnonzero(values > _WORTH_ALIGNING).tolist():
+            found[row].append(int(columns[row]))
+        similar[rows, columns] = -1.0
+    return found
 
 
 def _shrink(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -101,19 +107,21 @@ def _shrink(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 
 def _middles(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """The middle of a picture at each zoom, all of one size."""
+    """The middle of a picture at each zoom, all of one size; none that is flat.
+
+    A flat patch is like every other: OpenCV would call the correlation 1.
+    """
     found = []
     for side in _ZOOMED_SIDES:
         edge = (side - _MIDDLE) // 2
         part = _shrink(image, side)[edge : edge + _MIDDLE, edge : edge + _MIDDLE]
-        found.append(np.ascontiguousarray(part))
+        if int(part.min()) != int(part.max()):
+            found.append(np.ascontiguousarray(part))
     return found
 
 
 def _slide(image: NDArray[np.uint8], middle: NDArray[np.uint8]) -> float:
     """The best correlation over all places of `middle` in `image`."""
-    if int(np.ptp(middle)) == 0:
-        return -1.0  # a flat patch is like every other; OpenCV would call it 1
     return float(cv2.matchTemplate(image, middle, cv2.TM_CCOEFF_NORMED).max())
 
 
