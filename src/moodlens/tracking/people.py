@@ -58,8 +58,10 @@ class Person:
         self.quality = kept * self.quality + (1.0 - kept) * quality
 
     def announce(self, track_id: int, at_s: float) -> EmotionChange | None:
-        """The change to tell of on this frame, once the shown label has lasted."""
+        """The change to tell of on this frame, once the shown label has lasted and still leads."""
         if self.shown is None or self.shown == self._announced:
+            return None
+        if EMOTIONS[int(self.probabilities.argmax())] != self.shown:
             return None
         if at_s - self._shown_since_s < self._announce_after_s - 1e-9:
             return None
