@@ -183,8 +183,7 @@ def train_detector(
             harder, recipe.mining.count, "second", folder,
             workers=workers, first=recipe.scenes.count, report=report,
         )  # fmt: skip
-        share = (first[0][: recipe.mining.count], first[1][: recipe.mining.count])
-        model = training.fit([share, second], 2, resume=resume)
+        model = training.fit([first, second], 2, resume=resume)
         path = export_detector(model, recipe.network, folder / "detector.onnx", card)
     return path
 
