@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moodlens.artifacts import resolve_model
+from moodlens.artifacts import Reading, resolve_model
 from moodlens.detection import Detector, create_detector
 from moodlens.detection.base import Detections, Frame
 from moodlens.emotions import EMOTIONS, STYLES, Emotion
@@ -46,6 +46,7 @@ class Lens:
         threads: int | None = None,
         min_face_px: float = 24.0,
         min_quality: float = 0.2,
+        reading: Reading | None = None,
     ) -> None:
         """Load the network and the detector.
 
@@ -57,6 +58,7 @@ class Lens:
             threads: of one network call; 0: all cores; None: `MOODLENS_THREADS`, else 1.
             min_face_px: faces whose box is smaller are not looked for.
             min_quality: faces of lower quality score (0 to 1) are marked uncertain.
+            reading: input size, scale and labels of a `.keras` model that is not the usual one.
 
         Raises:
             ModelError: the model can't be used. DownloadError: it can't be fetched.
@@ -64,7 +66,7 @@ class Lens:
         """
         configured = settings()
         threads = configured.threads if threads is None else threads
-        path = resolve_model(model if model is not None else configured.model)
+        path = resolve_model(model if model is not None else configured.model, reading=reading)
         self.classifier = Classifier(path, threads=threads)
         if detector is None or isinstance(detector, str):
             detector = create_detector(detector or configured.detector, threads=threads)

@@ -1,56 +1,69 @@
-"""What kind of model file this is, and a `.keras` file made into ONNX, in a process of its own.
+"""A `.keras` file made into ONNX, in a process of its own.
 
-Model files are not trusted: what a file is, is read from its first bytes; pickles and HDF5 files
-are refused; a `.keras` file is opened in Keras' safe mode, in a child process that has a time and
-a memory limit, and the result is kept under the file's hash.
+Model files are not trusted: a `.keras` file is opened in Keras' safe mode, in a child process
+that has a time and a memory limit, and the result is kept under the file's hash and the way it
+is read.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from moodlens.artifacts.inspect import check_onnx, is_keras
 from moodlens.artifacts.places import cache_dir, sha256_of
+from moodlens.artifacts.reading import Reading, side_file
 from moodlens.errors import MissingExtraError, ModelError
 
 TIME_LIMIT_S = 180
 MEMORY_LIMIT = 8 * 1024**3
 CONVERTER = "moodlens.training.convert_child"
 
-_REFUSED = {
-    b"\x80\x02": "a Python pickle, which can run any code when it is opened",
-    b"\x80\x03": "a Python pickle, which can run any code when it is opened",
-    b"\x80\x04": "a Python pickle, which can run any code when it is opened",
-    b"\x80\x05": "a Python pickle, which can run any code when it is opened",
-    b"\x89HDF": "an HDF5 file, which can hold code; save it anew as .keras",
-    b"<htm": "a web page",
-    b"<!DO": "a web page",
-    b"%PDF": "a PDF",
-}
 
-
-def converted(path: Path) -> Path:
+def converted(
+    path: Path,
+    reading: Reading | None = None,
+    *,
+    check: bool = False,
+    alone: bool = False,
+    name: str = "",
+) -> Path:
     """The file itself when it is ONNX; a `.keras` file's ONNX twin.
+
+    Args:
+        path: the file.
+        reading: how a `.keras` file is to be read; what it does not say is taken from the side
+            file, then from the usual case.
+        check: it is an emotion model that nobody has vouched for: look at it first.
+        alone: all of it must be in this one file.
+        name: what the card calls a `.keras` file's twin; default: the file's name.
 
     Raises:
         ModelError: another kind of file, or a conversion that fails.
         MissingExtraError: a `.keras` file, and Keras is not installed.
     """
-    with path.open("rb") as file:
-        start = file.read(4)
-    for mark, what in _REFUSED.items():
-        if start.startswith(mark):
-            raise ModelError(f"{path}: refused: {what}; expected ONNX or .keras")
-    if start.startswith(b"PK\x03\x04"):
-        return _from_keras(path)
+    if is_keras(path):
+        said = (reading or Reading()).over(side_file(path))
+        return _from_keras(path, said, name or path.stem)
+    if reading is not None and reading.says:
+        raise ModelError(
+            f"{path}: an ONNX file says itself how it is read; input size, scale and labels are "
+            "given for .keras files only"
+        )
+    if check:
+        check_onnx(path, alone=alone)
     return path
 
 
-def _from_keras(path: Path) -> Path:
-    target = cache_dir() / f"{sha256_of(path)[:24]}.converted.onnx"
+def _from_keras(path: Path, reading: Reading, name: str) -> Path:
+    card = json.dumps({"name": name, **reading.card()}, sort_keys=True)
+    key = hashlib.sha256((sha256_of(path) + card).encode()).hexdigest()[:24]
+    target = cache_dir() / f"{key}.converted.onnx"
     if target.is_file():
         return target
     if not find_spec("keras") or not find_spec("tf2onnx"):
@@ -60,7 +73,7 @@ def _from_keras(path: Path) -> Path:
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
     try:
         done = subprocess.run(
-            [sys.executable, "-m", CONVERTER, str(path), str(partial), str(MEMORY_LIMIT)],
+            [sys.executable, "-m", CONVERTER, str(path), str(partial), str(MEMORY_LIMIT), card],
             capture_output=True,
             text=True,
             timeout=TIME_LIMIT_S,

@@ -8,8 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from moodlens.artifacts.reading import Reading
 from moodlens.errors import SettingsError
 from moodlens.settings import settings
 
@@ -24,6 +25,8 @@ class Entry(BaseModel):
         urls: where it can be fetched, in order of preference.
         sha256: of its bytes; None: trusted on first use, and recorded.
         size: in bytes, where known.
+        labels: the seven emotions in the order of its outputs; empty for a detector.
+        input_size, scale: of a `.keras` file without a card, as in a side file.
         packaged: it lies inside the package and is never fetched.
     """
 
@@ -38,7 +41,19 @@ class Entry(BaseModel):
     licence: str = "unknown"
     source: str = ""
     labels: tuple[str, ...] = ()
+    input_size: int | None = Field(default=None, ge=16, le=512)
+    scale: tuple[float, float] | None = None
     packaged: bool = False
+
+    @field_validator("labels")
+    @classmethod
+    def _seven(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        return Reading(labels=labels or None).labels or ()
+
+    @property
+    def reading(self) -> Reading:
+        """What is said of how it is read."""
+        return Reading(input_size=self.input_size, scale=self.scale, labels=self.labels or None)
 
 
 class _File(BaseModel):

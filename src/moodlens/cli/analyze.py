@@ -44,6 +44,13 @@ def analyze(
     annotate: bool = typer.Option(False, help="Write pictures with boxes and labels to --output."),
     detector: str | None = typer.Option(None, help="auto, moodlens, yunet or haar."),
     model: str | None = typer.Option(None, help="A model SPEC; see 'moodlens models'."),
+    input_size: int | None = typer.Option(None, help="Of a .keras model: pixels a side."),
+    scale: str | None = typer.Option(
+        None, metavar="LOW:HIGH", help="Of a .keras model: what black and white become."
+    ),
+    labels: str | None = typer.Option(
+        None, metavar="A,B,…", help="Of a .keras model: the seven emotions in its order."
+    ),
     min_face: float = typer.Option(24.0, min=8, help="Smallest face looked for, in pixels."),
     min_quality: float = typer.Option(0.2, min=0, max=1, help="Below it a face is uncertain."),
 ) -> None:
@@ -51,9 +58,16 @@ def analyze(
     if annotate and output is None:
         raise MoodlensError("--annotate needs a folder to write to: add --output DIR")
     sources = list(_expand(paths))
+    from moodlens.artifacts import make_reading
     from moodlens.lens import Lens
 
-    lens = Lens(model=model, detector=detector, min_face_px=min_face, min_quality=min_quality)
+    lens = Lens(
+        model=model,
+        detector=detector,
+        min_face_px=min_face,
+        min_quality=min_quality,
+        reading=make_reading("--model", input_size=input_size, scale=scale, labels=labels),
+    )
     results: list[Analysis] = []
     for source in sources:
         result = _one(lens, source, output if annotate else None)

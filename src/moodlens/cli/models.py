@@ -1,4 +1,4 @@
-"""`moodlens models`: list, fetch, inspect and verify models."""
+"""`moodlens models`: list, fetch, inspect, verify, publish and prune models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 command = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="List, fetch, inspect and verify models.",
+    help="List, fetch, inspect, verify, publish and prune models.",
     epilog="A SPEC is a name, a path, https://…, gdrive:ID or share link, hf:OWNER/REPO/FILE, "
     "s3://… or gs://…",
 )
@@ -51,34 +51,11 @@ def list_models(
 )
 def fetch(spec: str = typer.Argument(help="A registry name or SPEC.")) -> None:
     """Bring a model into the cache and print its path."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
     from moodlens.artifacts import registry, resolve_model
     from moodlens.artifacts.places import sha256_of
 
     entry = registry().get(spec)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("fetching", total=None)
-        path = resolve_model(
-            spec,
-            kind=entry.kind if entry else "emotion",
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    path = resolve_model(spec, kind=entry.kind if entry else "emotion")
     typer.echo(f"sha256 {sha256_of(path)}", err=True)
     typer.echo(path)
 
@@ -130,6 +107,35 @@ def verify() -> None:
         typer.echo(f"{'good ' if good else 'WRONG'}   {path}")
     if wrong:
         raise typer.Exit(1)
+
+
+@command.command(
+    epilog="Examples: moodlens models publish site/models --model run.onnx --name ours "
+    "--address https://example.org/models   |   moodlens models publish s3://bucket/models"
+)
+def publish(
+    target: str = typer.Argument(metavar="DIR|s3://…", help="A folder or a bucket's address."),
+    model: str = typer.Option("moodlens-default", help="A registry name or SPEC."),
+    name: str | None = typer.Option(None, help="Default: the name on the model's card."),
+    address: str | None = typer.Option(None, help="Where TARGET is served; default: TARGET."),
+    replace: bool = typer.Option(False, help="Take the place of another model of that name."),
+) -> None:
+    """Write a model, its card and a registry entry, ready to host; print the entry."""
+    from moodlens.artifacts import resolve_model
+    from moodlens.artifacts.publish import entry_text
+    from moodlens.artifacts.publish import publish as write
+    from moodlens.recognition.classifier import Classifier
+
+    path = resolve_model(model)
+    card = Classifier(path).info.model_dump(mode="json")
+    entry = write(
+        path, target, name=name or card["name"], card=card, address=address, replace=replace
+    )
+    typer.echo(entry_text(entry), nl=False)
+    if address is None and "://" not in target:
+        typer.echo(
+            "the entry's address is this folder; say where it is served: --address", err=True
+        )
 
 
 @command.command()
