@@ -17,6 +17,8 @@ import cv2
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from moodlens.history import History
+
 ROOT = Path(__file__).resolve().parents[2]
 CAMERA_FRAMES = 150
 
@@ -54,9 +56,25 @@ def camera_clip(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def app_address(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[str]:
+def app_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the app's cache and database."""
+    return tmp_path_factory.mktemp("app")
+
+
+@pytest.fixture
+def saved(app_home: Path) -> Iterator[History]:
+    """The app's own database of sessions, empty before and after."""
+    history = History(f"sqlite:///{app_home / 'history.sqlite'}")
+    history.delete_all()
+    yield history
+    history.delete_all()
+    history.close()
+
+
+@pytest.fixture(scope="session")
+def app_address(app_home: Path, shared: Path) -> Iterator[str]:
     """The app as `moodlens app` serves it."""
-    port, home = free_port(), tmp_path_factory.mktemp("app")
+    port, home = free_port(), app_home
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MOODLENS_")}
     environment |= {
         "MOODLENS_OFFLINE": "1",

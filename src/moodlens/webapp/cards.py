@@ -46,16 +46,15 @@ def face_card(
         attention: show the map of where the network looked, where there is one.
     """
     with st.container(border=True):
-        picture, words = st.columns([2, 3], vertical_alignment="center")
-        with picture:
+        with st.container(horizontal=True, vertical_alignment="center"):
             if pictures is not None:
                 mapped = pictures.attention if attention else None
-                said = "where the network looked" if mapped else "as the network frames it"
-                st.image(mapped or pictures.crop, caption=said, width="stretch")
-        with words:
-            face_heading(face, number if several else None)
-            if face.quality is not None:
-                st.caption(quality_line(face))
+                said = "where the network looked" if mapped else "as it is framed"
+                st.image(mapped or pictures.crop, caption=said, width=112)
+            with st.container(width="stretch", gap="small"):
+                face_heading(face, number if several else None)
+                if face.quality is not None:
+                    st.caption(quality_line(face))
         probability_bars(face)
 
 

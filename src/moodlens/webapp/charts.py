@@ -196,7 +196,12 @@ def transitions(counts: Mapping[Emotion, Mapping[Emotion, int]]) -> Chart:
             for after, n in changes.items()
         ]
     base = alt.Chart(pd.DataFrame(rows), height=HEIGHT + 60).encode(
-        x=alt.X("after:N", sort=list(EMOTIONS), title="next", axis=alt.Axis(labelAngle=-40)),
+        x=alt.X(
+            "after:N",
+            sort=list(EMOTIONS),
+            title="next",
+            axis=alt.Axis(labelAngle=-40, labelOverlap=False),
+        ),
         y=alt.Y("before:N", sort=list(EMOTIONS), title="first"),
     )
     cells = base.mark_rect().encode(

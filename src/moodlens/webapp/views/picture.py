@@ -78,11 +78,12 @@ def _chosen() -> list[tuple[str, bytes]]:
 def _samples() -> list[tuple[str, bytes]]:
     found = sorted(SAMPLES.glob("*.png"))
     st.caption("Averages of hundreds of faces each: they show nobody.")
-    for column, path in zip(st.columns(max(len(found), 1)), found, strict=False):
-        with column:
-            st.image(path.read_bytes(), width=140)
-            if st.button(path.stem.replace("-", " "), key=f"sample-{path.name}"):
-                st.session_state.sample = path.name
+    with st.container(horizontal=True):
+        for path in found:
+            with st.container(width=150):
+                if st.button(path.stem.replace("-", " "), key=f"sample-{path.name}"):
+                    st.session_state.sample = path.name
+                st.image(path.read_bytes(), width=140)
     chosen = st.session_state.get("sample")
     return [(p.name, p.read_bytes()) for p in found if p.name == chosen]
 
