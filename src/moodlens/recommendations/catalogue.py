@@ -81,7 +81,9 @@ def load_catalogue(extra: Path | None = None) -> Catalogue:
     if extra is None:
         return _plain()
     try:
-        data = yaml.load(extra.read_text(encoding="utf-8"), _LOADER) or {}  # noqa: S506
+        text = extra.read_text(encoding="utf-8")
+        data = yaml.load(text, _LOADER) or {}  # noqa: S506
+        _refuse_doubles(yaml.compose(text, _LOADER), extra)
     except OSError as error:
         raise CatalogueError(f"{extra}: can't be read: {error.strerror or error}") from error
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
@@ -99,6 +101,24 @@ def load_catalogue(extra: Path | None = None) -> Catalogue:
             )
         shelves[name] = _shelf(content, f"{extra}: {name}")
     return Catalogue(shelves)
+
+
+def _refuse_doubles(node: Any, path: Path) -> None:
+    """YAML would keep the last of two equal keys, and the entries of the first would be lost."""
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            name = str(key.value)
+            if name in seen:
+                line = key.start_mark.line + 1
+                raise CatalogueError(
+                    f"{path}: {name!r} comes again in line {line}; put it together"
+                )
+            seen.add(name)
+            _refuse_doubles(value, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _refuse_doubles(value, path)
 
 
 @cache

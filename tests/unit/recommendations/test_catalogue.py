@@ -24,7 +24,7 @@ from moodlens.recommendations import (
     search_links,
 )
 
-QUOTES, ACTIVITIES, MUSIC, MUSIC_PER_LANGUAGE = 25, 20, 15, 3
+QUOTES, ACTIVITIES, MUSIC, MUSIC_PER_STEP = 25, 20, 15, 2
 EVIDENCE = re.compile(r"\b(found|study|studies|research|experiments?|evidence|proven)\b", re.I)
 CITED = re.compile(r"^[^()]+ \(\d{4}\), .+, doi:10\.\d{4,9}/\S+$")
 PROMISES = re.compile(r"\b(cure|heal|therapy|treatment|diagnos\w+|guarantee\w*|just relax)\b", re.I)
@@ -42,8 +42,8 @@ def test_every_shelf_holds_enough(emotion: Emotion) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_leads_from_the_mood_to_its_end(emotion: Emotion, language: str) -> None:
     pieces = [m for m in load_catalogue().shelf(emotion).music if m.language == language]
-    assert len(pieces) >= MUSIC_PER_LANGUAGE
-    assert {piece.step for piece in pieces} == {1, 2, 3}
+    steps = Counter(piece.step for piece in pieces)
+    assert all(steps[step] >= MUSIC_PER_STEP for step in (1, 2, 3))
 
 
 @pytest.mark.parametrize("emotion", EMOTIONS)
@@ -170,6 +170,7 @@ def test_own_entries_are_added_and_replace_those_of_the_same_name(tmp_path: Path
         ("- a list", "expected emotions"),
         ("joyful: {}", "joyful"),
         ("happy: 3", "happy"),
+        ("happy:\n  music: []\nsad: {}\nhappy: {}", "'happy' comes again in line 4"),
         ("happy:\n  songs: []", "songs"),
         ("happy:\n  quotes: x", "quotes"),
         ("happy:\n  quotes:\n    - {text: x}", r'quotes, entry 1 \("x"\), text'),
