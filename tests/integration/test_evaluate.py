@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -83,6 +85,43 @@ def test_training_curves_of_a_log_beside_the_model(data: Path, tmp_path: Path) -
     assert "training curves" in page.read_text()
 
 
+def test_a_log_of_another_kind_is_passed_over(data: Path, tmp_path: Path) -> None:
+    from moodlens.artifacts import resolve_model
+
+    model = tmp_path / "model.onnx"
+    model.write_bytes(resolve_model(None).read_bytes())
+    (tmp_path / "log.csv").write_text("time,said\nnow,nothing\n")
+    page = tmp_path / "report.html"
+    result = runner.invoke(command, [str(data), "--model", str(model), "--html", str(page)])
+    assert result.exit_code == 0
+    assert "the report has no training curves" in result.stderr
+    assert "training curves" not in page.read_text()
+
+
+def test_a_test_split_that_is_in_training_has_no_figure_without_twins(tmp_path: Path) -> None:
+    path = table(tmp_path / "same.csv", training=4, public=4)
+    header, *rows = path.read_text().splitlines()
+    again = [row.replace("Training", "PublicTest") for row in rows[:4]]
+    path.write_text("\n".join([header, *rows[:4], *again]) + "\n")
+    found, _ = run(path, "--json", "-")
+    assert (found["n"], found["n_without_twins"]) == (4, 0)
+    assert found["accuracy_without_twins"] is None
+    assert found["loss_without_twins"] is None
+    assert runner.invoke(command, [str(path)], catch_exceptions=False).exit_code == 0
+
+
+def test_no_training_framework_is_loaded(data: Path) -> None:
+    code = (
+        "import sys; from moodlens.cli.evaluate import command; "
+        f"command([{str(data)!r}, '--json', '-'], standalone_mode=False); "
+        "print([m for m in ('tensorflow', 'keras', 'torch', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout.endswith("\n[]\n")
+
+
 def test_a_folder_without_faces_is_all_missed(tmp_path: Path) -> None:
     for name in ("happy", "sad"):
         (tmp_path / name).mkdir()
@@ -112,6 +151,7 @@ def test_the_largest_face_of_a_photograph_is_judged(shared: Path, tmp_path: Path
         (["--split", "PrivateTest"], "no rows of split 'PrivateTest'"),
         (["--model", "no-such-model"], "no-such-model"),
         (["--framing", "--faces", "detect"], "--framing is for --faces cropped"),
+        (["--mistakes", "5", "--json", "-"], "name it with --html FILE"),
     ],
 )
 def test_wrong_use_is_one_line(data: Path, arguments: list[str], expected: str) -> None:

@@ -67,6 +67,8 @@ def evaluate(
     from moodlens.recognition.classifier import Classifier
     from moodlens.settings import settings
 
+    if mistakes and html is None:
+        raise SettingsError("--mistakes are shown in the report: name it with --html FILE")
     if framing and faces is Faces.detect:
         raise SettingsError("--framing is for --faces cropped: the detector frames the faces")
     job = Job(
@@ -147,13 +149,15 @@ def _page(judged: Judged, model: Path, figures: dict[str, Any], mistakes: int) -
 
 
 def _read_log(path: Path) -> list[dict[str, float]]:
-    """The training log that lies beside a model, as numbers."""
-    import csv
+    """The training log that lies beside a model, as numbers; none where it is of another kind."""
+    from moodlens.errors import MoodlensError
+    from moodlens.training.storage import read_log
 
-    if not path.is_file():
+    try:
+        return [vars(line) for line in read_log(path)]
+    except MoodlensError as error:
+        typer.echo(f"{error}: the report has no training curves", err=True)
         return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
 def _print_table(figures: dict[str, Any]) -> None:

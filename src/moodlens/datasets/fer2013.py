@@ -100,7 +100,10 @@ def _rows(path: Path) -> Generator[tuple[int, list[bytes]], None, None]:
 def _cells(line: bytes) -> list[bytes]:
     line = line.removeprefix(b"\xef\xbb\xbf").strip()
     if b'"' in line:
-        return [cell.encode() for cell in next(csv.reader([line.decode("utf-8", "replace")]))]
+        try:
+            return [cell.encode() for cell in next(csv.reader([line.decode("utf-8", "replace")]))]
+        except csv.Error:
+            return [line]  # has too few columns then, and is refused with its number
     return line.split(b",") if line else []
 
 
@@ -139,7 +142,9 @@ def read_fer2013(path: Path | str) -> FaceDataset:
                 )
             images.append(_parse_pixels(row[pixels_at], path, line))
             labels.append(_parse_label(row[emotion_at], path, line))
-            splits.append(ALL if usage_at is None else row[usage_at].decode().strip())
+            splits.append(
+                ALL if usage_at is None else row[usage_at].decode("utf-8", "replace").strip()
+            )
     if not images:
         raise DatasetError(f"{path}: the table has no rows")
     return FaceDataset(

@@ -68,9 +68,9 @@ class Evaluation:
         return {
             "n": len(self.labels),
             "missed": int((~self.judged).sum()),
-            "accuracy": _number(self.accuracy()),
-            "loss": _number(metrics.cross_entropy(answers, truths)),
-            "ece": _number(metrics.expected_calibration_error(answers, truths)),
+            "accuracy": rounded(self.accuracy()),
+            "loss": rounded(metrics.cross_entropy(answers, truths)),
+            "ece": rounded(metrics.expected_calibration_error(answers, truths)),
             "labels": list(EMOTIONS),
             "per_class": metrics.per_class(matrix, support),
             "confusion": matrix.tolist(),
@@ -78,8 +78,8 @@ class Evaluation:
         }
 
 
-def _number(value: float) -> float | None:
-    """Rounded; None, JSON's null, where there is no such number."""
+def rounded(value: float) -> float | None:
+    """To five digits; None, JSON's null, where there is no such number."""
     return None if math.isnan(value) else round(value, 5)
 
 

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from moodlens.datasets import FaceDataset, PictureFolder, list_folder, load_dataset
 from moodlens.datasets.twins import without_twins
 from moodlens.detection import create_detector
-from moodlens.errors import DatasetError
 from moodlens.evaluation.evaluate import (
     Evaluation,
     as_frames,
     evaluate,
     evaluate_detected,
     framing,
+    rounded,
 )
 from moodlens.evaluation.metrics import cross_entropy, expected_calibration_error
 from moodlens.recognition.classifier import Classifier
@@ -128,12 +128,10 @@ def _twin_figures(
     if split not in _REPORTED_WITHOUT_TWINS or "Training" not in dataset.splits:
         return {}
     unseen = without_twins(chosen.images, dataset.split("Training").images)
-    if not unseen.any():
-        raise DatasetError(f"{dataset.source}: every picture of {split} is in Training too")
     answers, truths = result.probabilities[unseen], result.labels[unseen]
     return {
         "n_without_twins": int(unseen.sum()),
-        "accuracy_without_twins": round(result.accuracy(unseen), 5),
-        "loss_without_twins": round(cross_entropy(answers, truths), 5),
-        "ece_without_twins": round(expected_calibration_error(answers, truths), 5),
+        "accuracy_without_twins": rounded(result.accuracy(unseen)),
+        "loss_without_twins": rounded(cross_entropy(answers, truths)),
+        "ece_without_twins": rounded(expected_calibration_error(answers, truths)),
     }

@@ -135,7 +135,10 @@ def _network_of_run(run: Path) -> tuple[Any, ModelInfo]:
     record = run / RECORD
     training = {"recipe": json.loads(recipe.model_dump_json())}
     if record.exists():
-        training = json.loads(record.read_text(encoding="utf-8"))
+        try:
+            training = json.loads(record.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise MoodlensError(f"{record}: not the record of a run: {error}") from error
     info = ModelInfo(
         name=recipe.network.name,
         version=__version__,

@@ -95,7 +95,7 @@ class TrainingRun:
             MoodlensError: the checkpoint is of another recipe, damaged, or can't be written; or
                 the loss is no longer a number.
         """
-        self._make_folder()
+        self.make_folder()
         schedule = self.recipe.schedule
         model = self._build()
         self._compile(model)
@@ -122,7 +122,12 @@ class TrainingRun:
                 raise
         return self.save_best()
 
-    def _make_folder(self) -> None:
+    def make_folder(self) -> None:
+        """Make the run's folder.
+
+        Raises:
+            MoodlensError: it can't be made.
+        """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,14 @@ def _figures(logs: dict[str, Any]) -> str:
 
 
 class TensorBoardLog(keras.callbacks.Callback):
-    """Every figure of every epoch as a scalar, on each backend; needs no TensorFlow."""
+    """Every figure of every epoch as a scalar, on each backend; needs no TensorFlow.
+
+    It is the least of a run's files: a full disk ends the log, not the run.
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
+        self._open = True
         from tensorboard.summary.writer.event_file_writer import (
             EventFileWriter,
         )
@@ -87,12 +92,17 @@ class TensorBoardLog(keras.callbacks.Callback):
             for name, value in (logs or {}).items()
         ]
         event = Event(step=epoch + 1, wall_time=time.time(), summary=Summary(value=values))
-        self._writer.add_event(event)
-        self._writer.flush()
+        if self._open:
+            try:
+                self._writer.add_event(event)
+                self._writer.flush()
+            except OSError:
+                self._open = False
 
     def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002
         self.close()
 
     def close(self) -> None:
         """End the log's thread and file."""
-        self._writer.close()
+        with suppress(OSError):
+            self._writer.close()

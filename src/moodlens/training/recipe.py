@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from moodlens.errors import SettingsError
 
@@ -29,15 +36,15 @@ class _Part(BaseModel):
 class NetworkRecipe(_Part):
     """The network's shape; see `moodlens.training.network`."""
 
-    name: str = "moodlens"
+    name: str = Field(default="moodlens", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     full_size_width: int = Field(
         default=0, ge=0, description="of a 3x3 convolution at 48x48 before the stem; 0: none"
     )
     stem_width: int = Field(default=48, ge=4)
     stem_kernel: int = Field(default=5, ge=1)
     stem_stride: int = Field(default=2, ge=1, le=2)
-    widths: tuple[int, ...] = (48, 128, 256)
-    depths: tuple[int, ...] = (1, 2, 2)
+    widths: tuple[PositiveInt, ...] = Field(default=(48, 128, 256), min_length=1)
+    depths: tuple[PositiveInt, ...] = (1, 2, 2)
     squeeze_ratio: int = Field(default=8, ge=0, description="0 leaves squeeze-excitation out")
     dropout: float = Field(default=0.2, ge=0, lt=1)
 
@@ -125,10 +132,10 @@ class Recipe(_Part):
         values = self.model_dump()
         for name, value in changes.items():
             *parts, last = name.split(".")
-            place = values
+            place: Any = values
             for part in parts:
-                place = place.get(part, {})
-            if last not in place:
+                place = place.get(part) if isinstance(place, dict) else None
+            if not isinstance(place, dict) or last not in place:
                 raise SettingsError(f"a recipe has no value {name!r}")
             place[last] = value
         try:
@@ -160,6 +167,8 @@ class Recipe(_Part):
         if not path.suffix:
             path = RECIPES / f"{name_or_path}.toml"
         try:
+            if path == RECIPES / f"{_DETECTOR}.toml":
+                raise SettingsError("the recipe 'detector' is for moodlens train-detector")
             return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             known = ", ".join(packaged_recipes())

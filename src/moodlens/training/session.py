@@ -91,7 +91,7 @@ class Session:
 
     def _write_record(self, *, resume: bool) -> int:
         """Write `run.json`, or check that a resumed run is on the same data; its first epoch."""
-        self.run.folder.mkdir(parents=True, exist_ok=True)
+        self.run.make_folder()
         path = self.run.folder / RECORD
         if resume and path.exists() and (self.run.folder / CHECKPOINT).exists():
             try:
@@ -109,9 +109,13 @@ class Session:
         return 0
 
     def _draw_curves(self, results: list[EpochResult]) -> None:
-        if results:
-            picture = curves_png([vars(result) for result in results])
+        if not results:
+            return
+        picture = curves_png([vars(result) for result in results])
+        try:
             write_atomically(self.run.folder / CURVES, lambda file: file.write(picture))
+        except MoodlensError as error:  # must not hide why the run ended
+            self.screen.print(str(error), highlight=False, soft_wrap=True)
 
 
 def open_run(
@@ -141,6 +145,7 @@ def open_run(
         MoodlensError: a teacher asks for a recipe with `teacher_share`, or the other way round.
     """
     teacher = open_teacher(teachers, recipe.target)
+    start = None if start_from is None else load_weights(start_from)
     record = describe_run(
         recipe,
         dataset,
@@ -158,6 +163,6 @@ def open_run(
         prepared.no_twins,
         folder,
         teacher=teacher,
-        start=None if start_from is None else load_weights(start_from),
+        start=start,
     )
     return Session(run, record, screen)

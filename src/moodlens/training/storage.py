@@ -80,8 +80,12 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise MoodlensError(f"{path}: can't be read as a checkpoint: {error}") from error
+    except FileNotFoundError:
+        raise MoodlensError(f"{path}: no such file") from None
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise MoodlensError(
+            f"{path}: can't be read: damaged, or no .npz file of a training run"
+        ) from error
 
 
 def write_arrays(file: Any, arrays: dict[str, NDArray[Any]]) -> None:
@@ -96,9 +100,16 @@ def save_weights(path: Path, weights: Weights) -> None:
 
 
 def load_weights(path: Path) -> Weights:
-    """What `save_weights` wrote."""
+    """What `save_weights` wrote.
+
+    Raises:
+        MoodlensError: not there, damaged, or another kind of file.
+    """
     stored = read_arrays(path)
-    return [stored[f"w_{i}"] for i in range(len(stored))]
+    try:
+        return [stored[f"w_{i}"] for i in range(len(stored))]
+    except KeyError as error:
+        raise MoodlensError(f"{path}: not the weights of a run; expected its {BEST}") from error
 
 
 def same_recipe(stored: str, recipe: Recipe) -> bool:

@@ -179,3 +179,11 @@ def test_a_split_that_is_not_there_lists_those_that_are(tmp_path: Path) -> None:
     (tmp_path / "fer2013.csv").write_text(table())
     with pytest.raises(DatasetError, match="splits found: PublicTest, Training"):
         read_fer2013(tmp_path / "fer2013.csv").split("PrivateTest")
+
+
+def test_bytes_that_are_no_table_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "fer2013.csv"
+    path.write_bytes(b'emotion,pixels,Usage\n0,"\r\x00 1 2\n' + bytes(range(256)))
+    with pytest.raises(DatasetError, match=r"fer2013\.csv, line 2: expected 3 columns") as raised:
+        read_fer2013(path)
+    assert "\n" not in str(raised.value)

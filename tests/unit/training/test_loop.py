@@ -113,6 +113,47 @@ def test_ctrl_c_leaves_a_checkpoint_and_a_model(
     assert all(np.array_equal(through[name], resumed[name]) for name in through)
 
 
+def test_weights_of_another_kind_are_refused(finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(MoodlensError, match=r"checkpoint\.npz: not the weights of a run"):
+        storage.load_weights(finished / storage.CHECKPOINT)
+    damaged = tmp_path / "best.npz"
+    damaged.write_bytes((finished / storage.BEST).read_bytes()[:-200])
+    with pytest.raises(MoodlensError, match=r"best\.npz: can't be read"):
+        storage.load_weights(damaged)
+    damaged.write_text("emotion,pixels\n")
+    with pytest.raises(MoodlensError, match=r"best\.npz: can't be read"):
+        storage.load_weights(damaged)
+    with pytest.raises(MoodlensError, match="no such file"):
+        storage.load_weights(tmp_path / "none.npz")
+
+
+def test_a_folder_that_can_not_be_made_is_one_line(
+    faces: FaceDataset, recipe: Recipe, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MoodlensError, match="can't be made"):
+        make(faces, recipe, tmp_path / "file" / "run").run()
+
+
+def test_a_log_that_can_not_be_written_does_not_end_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from moodlens.training.progress import TensorBoardLog
+
+    board = TensorBoardLog(tmp_path)
+    asked: list[int] = []
+
+    def full() -> None:
+        asked.append(1)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(board._writer, "flush", full)
+    board.on_epoch_end(0, {"loss": 1.0})
+    board.on_epoch_end(1, {"loss": 0.5})
+    assert asked == [1]
+    board.close()
+
+
 def test_a_full_disk_leaves_the_last_checkpoint_whole(
     faces: FaceDataset, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,7 +182,7 @@ def test_a_damaged_checkpoint_is_refused(
 ) -> None:
     whole = (finished / storage.CHECKPOINT).read_bytes()
     (tmp_path / storage.CHECKPOINT).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(MoodlensError, match="can't be read as a checkpoint"):
+    with pytest.raises(MoodlensError, match="can't be read"):
         make(faces, recipe, tmp_path).run(resume=True)
 
 
@@ -149,7 +190,7 @@ def test_a_checkpoint_with_pickled_objects_is_refused(
     faces: FaceDataset, recipe: Recipe, tmp_path: Path
 ) -> None:
     np.savez(tmp_path / storage.CHECKPOINT, recipe=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(MoodlensError, match="can't be read as a checkpoint"):
+    with pytest.raises(MoodlensError, match="can't be read"):
         make(faces, recipe, tmp_path).run(resume=True)
 
 

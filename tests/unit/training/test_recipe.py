@@ -54,6 +54,11 @@ def test_a_wrong_value_is_named(tmp_path: Path, text: str, expected: str) -> Non
     assert str(raised.value).startswith(str(path))
 
 
+def test_the_detectors_recipe_is_of_another_kind() -> None:
+    with pytest.raises(SettingsError, match="'detector' is for moodlens train-detector"):
+        Recipe.load("detector")
+
+
 def test_changes_by_dotted_name() -> None:
     found = Recipe().with_changes({"schedule.epochs": 3, "seed": 5, "network.widths": (8, 8, 8)})
     assert (found.schedule.epochs, found.seed, found.network.widths) == (3, 5, (8, 8, 8))
@@ -65,6 +70,10 @@ def test_changes_by_dotted_name() -> None:
         ({"schedule.speed": 1}, "no value 'schedule.speed'"),
         ({"nothing.here": 1}, "no value 'nothing.here'"),
         ({"schedule.epochs": "many"}, "schedule.epochs"),
+        ({"seed.more": 1}, "no value 'seed.more'"),
+        ({"network.name": "a/b"}, "network.name"),
+        ({"network.widths": (8, 0, 8)}, "network.widths"),
+        ({"network.widths": (), "network.depths": ()}, "network.widths"),
     ],
 )
 def test_changes_that_make_no_sense(changes: dict[str, object], expected: str) -> None:
