@@ -105,7 +105,7 @@ def test_a_thumb_is_remembered_in_the_database(
 ) -> None:
     before = saved.thumbs()
     give(page, app_address, [sample("one.png")])
-    page.get_by_test_id("stFeedback").first.get_by_role("button").first.click()
+    page.get_by_role("radio", name="Thumbs up").first.click()
     page.get_by_role("button", name="Another").click()
     for _ in range(50):
         if saved.thumbs() != before:

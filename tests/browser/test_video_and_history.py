@@ -137,11 +137,11 @@ def test_sessions_are_compared_exported_and_deleted(
     page.get_by_role("button", name="Delete this session").click()
     expect(page.get_by_test_id("stMetricValue").first).to_have_text("1")
     assert [s.title for s in saved.sessions()] == ["Morning"]
+    expect(page.get_by_role("heading", name="Compare two sessions")).to_have_count(0)
 
-    page.get_by_text("Delete everything").click()
     everything = page.get_by_role("button", name="Delete all sessions")
     expect(everything).to_be_disabled()
-    page.get_by_text("Yes, delete all 1 sessions for good").click()
+    page.get_by_text("Yes, delete every saved session for good").click()
     expect(everything).to_be_enabled()
     everything.click()
     expect(page.get_by_text("Nothing saved yet.")).to_be_visible()

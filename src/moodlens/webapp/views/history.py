@@ -213,9 +213,9 @@ def sessions_json(sessions: list[RecordedSession]) -> str:
 
 
 def _delete_all(sessions: list[SavedSession]) -> None:
-    with st.expander("Delete everything"):
-        sure = st.checkbox(f"Yes, delete all {len(sessions)} sessions for good")
-        if st.button("Delete all sessions", disabled=not sure, icon=":material/delete_forever:"):
-            gone = with_history(lambda history: history.delete_all(), "Nothing is deleted")
-            if gone is not None:
-                st.rerun()
+    st.subheader("Delete everything")
+    sure = st.checkbox("Yes, delete every saved session for good", key="sure-of-all")
+    if st.button("Delete all sessions", disabled=not sure, icon=":material/delete_forever:"):
+        gone = with_history(lambda history: history.delete_all(), "Nothing is deleted")
+        if gone is not None:
+            st.rerun()
