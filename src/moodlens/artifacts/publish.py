@@ -196,9 +196,11 @@ class _Bucket(_Place):
 
     def read(self, name: str) -> str | None:
         try:
-            return bytes(self._asked(lambda: self.system.cat_file(self._path(name)))).decode()
+            return bytes(self.system.cat_file(self._path(name))).decode()
         except FileNotFoundError:
             return None
+        except Exception as error:  # every file system has errors of its own
+            raise self._failed(error) from error
 
     def _path(self, name: str) -> str:
         return f"{self.root.rstrip('/')}/{name}"
@@ -206,13 +208,14 @@ class _Bucket(_Place):
     def _asked(self, ask: Any) -> Any:
         try:
             return ask()
-        except FileNotFoundError:
-            raise
         except Exception as error:  # every file system has errors of its own
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
-            raise ModelError(
-                f"{self.target}: can't be written: {reason}; check the address and the credentials"
-            ) from error
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> ModelError:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        return ModelError(
+            f"{self.target}: can't be written: {reason}; check the address and the credentials"
+        )
 
 
 def _open(target: str) -> _Place:
