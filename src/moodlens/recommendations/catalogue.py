@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from moodlens.emotions import EMOTIONS, Emotion
 from moodlens.errors import CatalogueError
-from moodlens.recommendations.entries import Shelf
+from moodlens.recommendations.entries import CARE, CARE_LONG, Shelf
 
 # The C parser reads the seven files in a tenth of the time; not every build of PyYAML has it.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -52,8 +52,12 @@ class Catalogue:
         return {emotion: self.shelf(emotion) for emotion in EMOTIONS}
 
     def texts(self) -> Iterator[str]:
-        """Every text that a translation may replace, each once, in the order of the files."""
-        seen: set[str] = set()
+        """Every text that a translation may replace, each once, in the order of the files.
+
+        The words of care come first.
+        """
+        seen: set[str] = {CARE, CARE_LONG}
+        yield from (CARE, CARE_LONG)
         for shelf in self.shelves.values():
             for entry in (*shelf.quotes, *shelf.activities):
                 for text in entry.texts():

@@ -12,6 +12,8 @@ from moodlens.emotions import EMOTIONS, Emotion
 from moodlens.errors import CatalogueError, SettingsError
 from moodlens.recommendations.catalogue import Catalogue, load_catalogue
 from moodlens.recommendations.entries import (
+    CARE,
+    CARE_LONG,
     INSTRUMENTAL,
     Activity,
     Company,
@@ -31,11 +33,6 @@ BRIEF_S, LONG_S = 60.0, 600.0
 BRIEF_MINUTES = 10
 LIKED = 3.0
 UNPLEASANT: frozenset[Emotion] = frozenset({"angry", "disgust", "fear", "sad"})
-CARE = "Ideas for an everyday mood, not medical advice. Leave out whatever does not suit you."
-CARE_LONG = (
-    "Ideas for an everyday mood, not medical advice. If a heavy mood stays for days, or feels like "
-    "too much, talking to someone you trust or to a doctor is a good next step."
-)
 
 Thumbs = Callable[[], Mapping[str, int]]
 

@@ -25,6 +25,12 @@ LANGUAGES = {
 }
 """The languages of the packaged music, as a user reads them; own entries may add others."""
 
+CARE = "Ideas for an everyday mood, not medical advice. Leave out whatever does not suit you."
+CARE_LONG = (
+    "Ideas for an everyday mood, not medical advice. If a heavy mood stays for days, or feels like "
+    "too much, talking to someone you trust or to a doctor is a good next step."
+)
+
 PARTS_OF_DAY: tuple[PartOfDay, ...] = ("morning", "afternoon", "evening", "night")
 
 

@@ -137,6 +137,7 @@ def test_every_text_is_offered_for_translation_once() -> None:
     texts = list(load_catalogue().texts())
     assert len(texts) == len(set(texts))
     assert "Breathe out longer than in" in texts
+    assert any("not medical advice" in text for text in texts)
 
 
 def test_importing_the_package_reads_no_catalogue() -> None:
