@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import streamlit as st
 
 from moodlens.emotions import EMOTIONS, STYLES, Emotion
-from moodlens.recommendations import Recommendation, Recommender
+from moodlens.recommendations import LANGUAGES, Recommendation, Recommender
 from moodlens.webapp.shared import own_recommender, shared_catalogue, with_history
 from moodlens.webapp.text import plain
 
-LANGUAGES = {"en": "English", "hi": "Hindi", "es": "Spanish", "te": "Telugu"}
 DIRECTIONS = {"match": "Match my mood", "lift": "Lift my mood"}
 TRIES = 6
 LONGEST_ID = 200
