@@ -6,14 +6,20 @@ They show the packaged sample, the average of many faces: no picture of a person
 from __future__ import annotations
 
 import os
+import random
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.request import urlopen
 
 from playwright.sync_api import Page, sync_playwright
+
+from moodlens.emotions import EMOTIONS, STYLES, Emotion
+from moodlens.history import History, RecordedSession, Sample
 
 HERE = Path(__file__).parent
 SIZES = {"desktop": (1280, 1000), "phone": (390, 844)}
@@ -29,6 +35,28 @@ def wait_for(address: str) -> None:
     sys.exit("the app did not start")
 
 
+def fill(history: History) -> None:
+    """Sessions of made-up numbers, so that the history page has something to show."""
+    chance = random.Random(4)
+    now = datetime.now(UTC)
+    for days in range(8):
+        label: Emotion = "neutral"
+        samples = []
+        for second in range(120):
+            if chance.random() < 0.12:
+                label = chance.choice(EMOTIONS)
+            scores = tuple(0.7 if e == label else 0.05 for e in EMOTIONS)
+            style = STYLES[label]
+            samples.append(
+                Sample(second, 1, label, scores, 0.7 * style.valence, 0.7 * style.arousal)
+            )
+        start = now - timedelta(days=days)
+        history.save(
+            RecordedSession("live", f"Made up, {days}", start, 120.0, 3000, tuple(samples))
+        )
+    history.close()
+
+
 def take(page: Page, address: str, kind: str, theme: str) -> None:
     """Every page in one size and theme."""
     page.goto(address)
@@ -37,7 +65,13 @@ def take(page: Page, address: str, kind: str, theme: str) -> None:
     page.get_by_test_id("probability-bars").first.wait_for()
     page.wait_for_timeout(1500)
     page.screenshot(path=HERE / f"picture-{kind}-{theme}.png")
-    for name, text in {"live": "Press START", "model": "Uses not allowed"}.items():
+    pages = {
+        "live": "Press START",
+        "video": "Add a clip",
+        "history": "What followed what",
+        "model": "Uses not allowed",
+    }
+    for name, text in pages.items():
         page.goto(f"{address}/{name}")
         page.get_by_text(text).first.wait_for()
         page.wait_for_timeout(1500)
@@ -50,7 +84,11 @@ def main() -> None:
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "moodlens", "app", "--port", str(port)]
-    child = subprocess.Popen(command, env={**os.environ, "MOODLENS_OFFLINE": "1"})
+    home = tempfile.TemporaryDirectory()
+    database = f"sqlite:///{home.name}/history.sqlite"
+    fill(History(database))
+    own = {"MOODLENS_OFFLINE": "1", "MOODLENS_DATABASE_URL": database}
+    child = subprocess.Popen(command, env={**os.environ, **own})
     try:
         wait_for(address)
         with sync_playwright() as playwright:
@@ -70,6 +108,7 @@ def main() -> None:
     finally:
         child.terminate()
         child.wait(20)
+        home.cleanup()
 
 
 if __name__ == "__main__":

@@ -119,10 +119,11 @@ def color_crop(
             cv2.resize(frame, None, fx=small, fy=small, interpolation=cv2.INTER_AREA), np.uint8
         )
         center_x, center_y, scale = center_x * small, center_y * small, 0.5
+    middle = (CROP_PX - 1) / 2  # OpenCV counts from the middle of the first pixel
     turn = np.array(
         [
-            [scale, 0.0, CROP_PX / 2 - scale * center_x],
-            [0.0, scale, CROP_PX / 2 - scale * center_y],
+            [scale, 0.0, middle - scale * (center_x - 0.5)],
+            [0.0, scale, middle - scale * (center_y - 0.5)],
         ]
     )
     out = cv2.warpAffine(frame, turn, (CROP_PX, CROP_PX), borderMode=cv2.BORDER_REPLICATE)

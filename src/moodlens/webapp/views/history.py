@@ -36,7 +36,7 @@ def show() -> None:
     _compare(sessions)
     _list(sessions)
     _export(sessions)
-    _delete_all(sessions)
+    _delete_all()
 
 
 def _over_all(sessions: list[SavedSession]) -> None:
@@ -212,7 +212,7 @@ def sessions_json(sessions: list[RecordedSession]) -> str:
     )
 
 
-def _delete_all(sessions: list[SavedSession]) -> None:
+def _delete_all() -> None:
     st.subheader("Delete everything")
     sure = st.checkbox("Yes, delete every saved session for good", key="sure-of-all")
     if st.button("Delete all sessions", disabled=not sure, icon=":material/delete_forever:"):
