@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -82,8 +83,10 @@ def run_job(
         return _detect(job, classifier, threads, bar)
     dataset = load_dataset(job.data)
     split, chosen = _choose(dataset, job.split)
-    result = evaluate(classifier, chosen, progress=bar("judging", len(chosen)))
-    extra = _twin_figures(result, dataset, chosen, split)
+    with ThreadPoolExecutor(1) as beside:  # the search has one thread, so it fills what is idle
+        twins = beside.submit(_unseen, dataset, chosen, split)
+        result = evaluate(classifier, chosen, progress=bar("judging", len(chosen)))
+        extra = _twin_figures(result, twins.result())
     if job.with_framing:
         extra["framing"] = framing(classifier, chosen, progress=bar("framing", 9 * len(chosen)))
     return Judged(replace(result, extra=extra), chosen.images, split)
@@ -121,13 +124,17 @@ def _choose(data: Data, split: str | None) -> tuple[str, Data]:
     return split, data.split(split)
 
 
-def _twin_figures(
-    result: Evaluation, dataset: FaceDataset, chosen: FaceDataset, split: str
-) -> dict[str, Any]:
-    """The figures without the rows that the network was trained on, where the data tell them."""
+def _unseen(dataset: FaceDataset, chosen: FaceDataset, split: str) -> NDArray[np.bool_] | None:
+    """Which rows have no twin in Training; None where the data don't tell."""
     if split not in _REPORTED_WITHOUT_TWINS or "Training" not in dataset.splits:
+        return None
+    return without_twins(chosen.images, dataset.split("Training").images)
+
+
+def _twin_figures(result: Evaluation, unseen: NDArray[np.bool_] | None) -> dict[str, Any]:
+    """The figures without the rows that the network may have been trained on."""
+    if unseen is None:
         return {}
-    unseen = without_twins(chosen.images, dataset.split("Training").images)
     answers, truths = result.probabilities[unseen], result.labels[unseen]
     return {
         "n_without_twins": int(unseen.sum()),
