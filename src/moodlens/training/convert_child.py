@@ -57,6 +57,8 @@ def _convert(source: Path, target: Path, card: dict[str, Any]) -> None:
         if "lambda" in str(error).lower():
             reason = "it holds a Lambda layer, which could run any code"
         raise _NotTakenError(f"Keras can't open it safely: {reason}") from None
+    if isinstance(network, keras.Sequential):  # it has no single `output` when loaded from a file
+        network = keras.Model(network.inputs[0], network.outputs[0], name=network.name)
     side = int(card["input_side"])
     _check_ends(_shapes(network.input_shape), _shapes(network.output_shape), side)
     grays = np.random.default_rng(0).random((8, side, side, 1), dtype=np.float32)
