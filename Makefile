@@ -20,9 +20,10 @@ lint: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
-# Unit, contract, property, integration, browser and notebook tests, one after the other.
+# Unit, contract, property, integration and notebook tests on two processes, then the browser's.
 unit: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests --ignore tests/browser -n 2 --dist loadscope --durations 10
+	$(BIN)/python -m pytest tests/browser
 
 browser: $(VENV)/.installed-dev system-packages
 	$(BIN)/python -m pytest tests/browser
