@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,9 @@ def shared() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_home(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """No test reads or writes the user's own cache, registry or history, nor the network."""
     from moodlens.settings import settings
 
@@ -40,3 +43,5 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     if (SHARED / "models").is_dir():
         monkeypatch.setenv("MOODLENS_MODELS_DIR", str(SHARED / "models"))
     settings.cache_clear()
+    yield
+    settings.cache_clear()  # a fixture of a whole module must not see this test's settings
