@@ -83,11 +83,11 @@ def test_pointing_at_the_timeline_shows_the_moment(
     expect(page.get_by_text("Point at the timeline")).to_be_visible()
     chart = page.get_by_test_id("stVegaLiteChart").first
     expect(chart.locator("svg, canvas").first).to_be_visible()
-    chart.scroll_into_view_if_needed()
-    box = chart.bounding_box()
-    assert box is not None
     tip = page.locator("#vg-tooltip-element img")
-    for step in range(30):
+    for step in range(40):
+        chart.scroll_into_view_if_needed()  # the page may still be growing around it
+        box = chart.bounding_box()
+        assert box is not None
         page.mouse.move(box["x"] + box["width"] * 0.3 + 3 * step, box["y"] + 60)
         if tip.count() and tip.is_visible():
             break
