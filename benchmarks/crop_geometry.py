@@ -73,16 +73,18 @@ def upright(frame: NDArray[np.uint8], found: Detections, square: Square) -> NDAr
     return crop_square(np.asarray(turned, np.uint8), x, y, side)
 
 
+WITH_LANDMARKS: dict[str, Callable[[Detections], Square]] = {
+    "box: mean of 1.29 widths and 0.98 heights": by_box(1.29, 0.98),
+    "box: 1.29 widths": by_box(1.29, 0.0),
+    "box: 0.98 heights": by_box(0.0, 0.98),
+    "box, 10 % more": by_box(1.42, 1.08),
+    "box, 10 % less": by_box(1.17, 0.89),
+    "landmarks": by_landmarks,
+    "mean of box and landmarks": by_both,
+}
 PLACEMENTS: dict[str, dict[str, Callable[[Detections], Square]]] = {
-    "yunet": {
-        "box: mean of 1.29 widths and 0.98 heights": by_box(1.29, 0.98),
-        "box: 1.29 widths": by_box(1.29, 0.0),
-        "box: 0.98 heights": by_box(0.0, 0.98),
-        "box, 10 % more": by_box(1.42, 1.08),
-        "box, 10 % less": by_box(1.17, 0.89),
-        "landmarks": by_landmarks,
-        "mean of box and landmarks": by_both,
-    },
+    "yunet": WITH_LANDMARKS,
+    "moodlens": WITH_LANDMARKS,  # it has learnt YuNet's boxes
     "haar": {
         "box": by_box(1.0, 1.0),
         "box, 10 % more": by_box(1.1, 1.1),
