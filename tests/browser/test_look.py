@@ -17,6 +17,7 @@ PAGES = {
     "live": "Press START",
     "video": "Add a clip",
     "history": "Delete everything",
+    "model": "Uses not allowed",
 }
 NAMELESS = """() => {
     const shown = e => e.checkVisibility() && !e.closest('[aria-hidden=true]');

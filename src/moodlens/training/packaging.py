@@ -21,6 +21,7 @@ from moodlens.errors import ModelError, MoodlensError
 from moodlens.evaluation.bias import check_bias, fit_bias
 from moodlens.evaluation.calibrate import Calibration, calibrate
 from moodlens.evaluation.evaluate import evaluate, framing, raw_logits
+from moodlens.evaluation.metrics import reliability
 from moodlens.recognition.classifier import Classifier
 from moodlens.recognition.metadata import ModelInfo
 from moodlens.training.backend import use_backend
@@ -171,6 +172,7 @@ def measure(path: Path, dataset: FaceDataset) -> tuple[dict[str, Any], Calibrati
     return {
         "split": "PublicTest",
         **calibrated.to_dict(),
+        "reliability": _reliability(calibrated.probabilities, validation.labels),
         "n_without_twins": int(unseen.sum()),
         "accuracy_without_twins": round(calibrated.accuracy(unseen), 5),
         "accuracy_of_twins": round(calibrated.accuracy(~unseen), 5),
@@ -185,6 +187,15 @@ def _tempered(probabilities: Any, classifier: Classifier, temperature: float) ->
     return temper(probabilities, temperature / classifier.info.temperature)
 
 
+def _reliability(probabilities: Any, labels: Any) -> list[dict[str, float]]:
+    """The bins that hold a face: count, mean confidence, accuracy."""
+    return [
+        {name: round(value, 4) for name, value in row.items()}
+        for row in reliability(probabilities, labels)
+        if row["count"]
+    ]
+
+
 def card_metrics(measured: dict[str, Any]) -> dict[str, Any]:
     """The figures that travel inside the model file."""
     kept = ("split", "n", "accuracy", "loss", "n_without_twins", "accuracy_without_twins")
@@ -193,6 +204,8 @@ def card_metrics(measured: dict[str, Any]) -> dict[str, Any]:
         **{name: measured[name] for name in kept},
         "ece_cross_validated": calibration["ece_cross_validated"],
         "per_class_f1": {label: row["f1"] for label, row in measured["per_class"].items()},
+        "confusion": measured["confusion"],
+        "reliability": measured["reliability"],
         "conformal": calibration["conformal"],
         "framing": measured["framing"],
     }

@@ -181,6 +181,69 @@ def shares_by_day(rows: Sequence[Mapping[str, Any]]) -> Chart:
     )
 
 
+def confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Chart:
+    """What each label was taken for, as a heat map of shares of the row.
+
+    Args:
+        matrix: counts; a row is a true label, a column an answer, both in the order of `labels`.
+        labels: the names.
+    """
+    rows = [
+        {"label": true, "answer": said, "count": count, "share": count / max(sum(counts), 1)}
+        for true, counts in zip(labels, matrix, strict=True)
+        for said, count in zip(labels, counts, strict=True)
+    ]
+    base = alt.Chart(pd.DataFrame(rows), height=HEIGHT + 90).encode(
+        x=alt.X(
+            "answer:N",
+            sort=list(labels),
+            title="what the model says",
+            axis=alt.Axis(orient="top", labelAngle=-40),
+        ),
+        y=alt.Y("label:N", sort=list(labels), title="label"),
+        tooltip=["label:N", "answer:N", "count:Q", alt.Tooltip("share:Q", format=".1%")],
+    )
+    tiles = base.mark_rect().encode(
+        color=alt.Color(
+            "share:Q", scale=alt.Scale(scheme="blues", domain=[0, 1]), title=None, legend=None
+        )
+    )
+    names = base.mark_text(fontSize=11).encode(
+        text=alt.Text("share:Q", format=".0%"),
+        color=alt.condition("datum.share > 0.5", alt.value("white"), alt.value("#222")),
+    )
+    return tiles + names
+
+
+def reliability(bins: Sequence[Mapping[str, float]]) -> Chart:
+    """Confidence against the share of right answers.
+
+    Args:
+        bins: count, confidence and accuracy (shares of 1) of the answers of like confidence.
+    """
+    frame = pd.DataFrame(bins)
+    scale = alt.Scale(domain=[0, 1])
+    ideal = (
+        alt.Chart(pd.DataFrame({"confidence": [0, 1], "accuracy": [0, 1]}))
+        .mark_line(strokeDash=[4, 4], color="#888")
+        .encode(x="confidence:Q", y="accuracy:Q")
+    )
+    dots = (
+        alt.Chart(frame)
+        .mark_line(point=alt.OverlayMarkDef(size=80), color="#0072B2")
+        .encode(
+            x=alt.X("confidence:Q", scale=scale, title="confidence", axis=alt.Axis(format="%")),
+            y=alt.Y("accuracy:Q", scale=scale, title="right", axis=alt.Axis(format="%")),
+            tooltip=[
+                alt.Tooltip("confidence:Q", format=".1%"),
+                alt.Tooltip("accuracy:Q", format=".1%", title="right"),
+                alt.Tooltip("count:Q", title="answers"),
+            ],
+        )
+    )
+    return (ideal + dots).properties(height=HEIGHT + 90)
+
+
 def transitions(counts: Mapping[Emotion, Mapping[Emotion, int]]) -> Chart:
     """What followed what, as a heat map; an emotion that went on is left out.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moodlens.webapp.views import about, history, live, picture, video
+from moodlens.webapp.views import history, live, model, picture, video
 
 
 def main() -> None:
@@ -16,7 +16,7 @@ def main() -> None:
             st.Page(live.show, title="Live", icon="🎥", url_path="live"),
             st.Page(video.show, title="Video", icon="🎞️", url_path="video"),
             st.Page(history.show, title="History", icon="🗂️", url_path="history"),
-            st.Page(about.show, title="Model and limits", icon="ℹ️", url_path="model"),
+            st.Page(model.show, title="Model and limits", icon="ℹ️", url_path="model"),
         ]
     )
     with st.sidebar:

@@ -18,13 +18,24 @@ from moodlens.webapp.admission import Admission
 from moodlens.webapp.text import plain
 
 VIEWERS_A_CORE = 2
+MOST_LENSES = 12
+CHOSEN_MODEL = "chosen-model"
+"""Under this name a viewer's session keeps the path of the model they chose."""
 Found = TypeVar("Found")
 
 
-@st.cache_resource(show_spinner="Loading the network …")
 def shared_lens(detector: str | None = None) -> Lens:
-    """The lens of this process; safe for every viewer at once."""
-    return Lens(detector=detector)
+    """The lens of this process, safe for every viewer at once; with the model this viewer chose.
+
+    Raises:
+        MoodlensError: the detector or the model can't be used.
+    """
+    return _lens_of(st.session_state.get(CHOSEN_MODEL), detector)
+
+
+@st.cache_resource(show_spinner="Loading the network …", max_entries=MOST_LENSES)
+def _lens_of(model: str | None, detector: str | None) -> Lens:
+    return Lens(model=model, detector=detector)
 
 
 @st.cache_resource(show_spinner=False)
