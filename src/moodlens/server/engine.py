@@ -46,6 +46,7 @@ class Engine:
             self.lens.classifier.path,
             most=settings.batch_faces,
             wait_s=settings.batch_wait_ms / 1000,
+            calls=settings.calls,
             told=self.measures.batches.observe,
             waited=self.measures.steps.labels("classify").observe,
         )
@@ -92,7 +93,6 @@ class Engine:
     def close(self) -> None:
         """Finish what was accepted, then end the threads."""
         self._pool.shutdown(wait=True)
-        self.classifier.close()
 
     def _submit(self, work: Any, inputs: Sequence[tuple[Any, ...]]) -> list[Future[Any]]:
         with self._lock:

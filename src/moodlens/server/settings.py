@@ -22,7 +22,10 @@ class ServerSettings(BaseSettings):
         default=32, ge=1, description="most faces in one call of the network; 1: no batching"
     )
     batch_wait_ms: float = Field(
-        default=2.0, ge=0, le=1000, description="how long a face waits for others to join it"
+        default=0.0, ge=0, le=1000, description="how long a face waits for others on their way"
+    )
+    batch_calls: int = Field(
+        default=0, ge=0, le=256, description="calls of the network at once; 0: one for each core"
     )
     timeout_s: float = Field(default=10.0, gt=0, description="for the answer, then 504")
     body_timeout_s: float = Field(default=10.0, gt=0, description="for the whole body, then 408")
@@ -47,9 +50,19 @@ class ServerSettings(BaseSettings):
     @property
     def threads(self) -> int:
         """How many pictures are worked on at the same time: one may wait for the network."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-        cores = cores or os.cpu_count() or 1
-        return self.workers or max(2, cores + cores // 2)
+        return self.workers or max(2, cores() + cores() // 2)
+
+    @property
+    def calls(self) -> int:
+        """Of the network at once."""
+        return self.batch_calls or cores()
+
+
+def cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def load_settings(**given: object) -> ServerSettings:
