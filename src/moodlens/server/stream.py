@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 
 from fastapi import APIRouter, WebSocket
-from starlette.websockets import WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocketDisconnect
 
 from moodlens.server.engine import Engine
 from moodlens.server.logs import logger
@@ -16,8 +16,6 @@ from moodlens.server.problems import Refusal
 
 router = APIRouter()
 TOO_BIG, UNSUPPORTED, TRY_LATER = 1009, 1003, 1013
-ALLOWED_BURST = 2.0
-"""Frames may come this much sooner than the rate has it, in frames: networks are uneven."""
 
 
 @dataclass
@@ -26,7 +24,6 @@ class _Mailbox:
 
     frame: tuple[int, bytes, float] | None = None
     dropped: int = 0
-    closed: bool = False
     change: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, number: int, data: bytes, at_s: float) -> None:
@@ -35,18 +32,13 @@ class _Mailbox:
         self.frame = (number, data, at_s)
         self.change.set()
 
-    def close(self) -> None:
-        """No more will come."""
-        self.closed = True
-        self.change.set()
-
-    async def take(self) -> tuple[int, bytes, float] | None:
-        """The newest, once there is one; None at the end."""
-        while self.frame is None and not self.closed:
+    async def take(self) -> tuple[int, bytes, float]:
+        """The newest, once there is one."""
+        while self.frame is None:
             self.change.clear()
             await self.change.wait()
         taken, self.frame = self.frame, None
-        return None if self.closed else taken
+        return taken
 
 
 @router.websocket("/v1/stream")
@@ -66,19 +58,12 @@ async def stream(websocket: WebSocket) -> None:
     streams.add(websocket)
     engine.measures.streams.set(len(streams))
     mailbox = _Mailbox()
-    answering = asyncio.create_task(_answer(websocket, engine, mailbox))
-    reading = asyncio.create_task(_read(websocket, engine, mailbox))
     try:
-        done, _ = await asyncio.wait({answering, reading}, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    except WebSocketDisconnect:
-        pass
+        async with asyncio.TaskGroup() as group:
+            answering = group.create_task(_answer(websocket, engine, mailbox))
+            await _read(websocket, engine, mailbox)
+            answering.cancel()
     finally:
-        mailbox.close()
-        for task in (answering, reading):
-            task.cancel()
-        await asyncio.gather(answering, reading, return_exceptions=True)
         streams.discard(websocket)
         engine.measures.streams.set(len(streams))
         request_id = websocket.scope["state"]["request_id"]
@@ -86,9 +71,7 @@ async def stream(websocket: WebSocket) -> None:
 
 
 async def _read(websocket: WebSocket, engine: Engine, mailbox: _Mailbox) -> None:
-    """Frames into the mailbox, no faster than the rate."""
-    every = 1 / engine.settings.stream_fps
-    due = 0.0
+    """Frames into the mailbox, however fast they come."""
     number = 0
     while True:
         message = await websocket.receive()
@@ -103,27 +86,24 @@ async def _read(websocket: WebSocket, engine: Engine, mailbox: _Mailbox) -> None
                 TOO_BIG, f"a frame has at most {engine.settings.max_body_mb:g} MB"
             )
             return
-        now = time.monotonic()
-        if now < due - ALLOWED_BURST * every:
-            mailbox.dropped += 1
-            engine.measures.frames.labels("too fast").inc()
-        else:
-            due = max(due, now) + every
-            mailbox.put(number, data, now)
+        mailbox.put(number, data, time.monotonic())
         number += 1
 
 
 async def _answer(websocket: WebSocket, engine: Engine, mailbox: _Mailbox) -> None:
-    """The newest frame is judged, answered, and then the next one taken."""
+    """The newest frame is judged and answered, then the next one, no faster than the rate."""
     state = engine.lens.open_session()
-    while (taken := await mailbox.take()) is not None:
-        number, data, came = taken
+    every = 1 / engine.settings.stream_fps
+    due = 0.0
+    while True:
+        number, data, came = await mailbox.take()
+        due = max(due, time.monotonic()) + every
         try:
             analysis = await asyncio.wrap_future(engine.next_frame(state, data, came))
         except Refusal:  # the queue is full: this frame is passed over
             mailbox.dropped += 1
             engine.measures.frames.labels("queue full").inc()
-            await asyncio.sleep(1 / engine.settings.stream_fps)
+            await asyncio.sleep(every)
             continue
         engine.measures.frames.labels("refused" if analysis.error else "judged").inc()
         said = analysis.to_dict() | {
@@ -131,6 +111,8 @@ async def _answer(websocket: WebSocket, engine: Engine, mailbox: _Mailbox) -> No
             "dropped": mailbox.dropped,
             "age_ms": round(1000 * (time.monotonic() - came), 1),
         }
-        if websocket.application_state is not WebSocketState.CONNECTED:
+        try:
+            await websocket.send_text(json.dumps(said))
+        except (WebSocketDisconnect, RuntimeError):  # it is closing; reading hears of it, too
             return
-        await websocket.send_text(json.dumps(said))
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
