@@ -6,12 +6,22 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from moodlens.errors import SettingsError
 
 DetectorName = Literal["auto", "moodlens", "yunet", "haar"]
+
+
+class IceServer(BaseModel):
+    """A STUN or TURN server, as browsers name its parts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    urls: str | list[str]
+    username: str | None = None
+    credential: str | None = Field(default=None, repr=False)
 
 
 class Settings(BaseSettings):
@@ -31,6 +41,10 @@ class Settings(BaseSettings):
     offline: bool = Field(default=False, description="never touch the network")
     catalogue: Path | None = Field(default=None, description="the user's own recommendations")
     database_url: str | None = Field(default=None, description="history; default: SQLite file")
+    live_viewers: int | None = Field(default=None, ge=1, description="most at once in the web app")
+    ice_servers: Json[list[IceServer]] = Field(
+        default=[], validate_default=False, description="for live video, as JSON"
+    )
 
 
 @cache

@@ -25,6 +25,9 @@ def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("MOODLENS_DETECTOR", "mtcnn"),
         ("MOODLENS_THREADS", "many"),
         ("MOODLENS_MAX_PIXELS", "0"),
+        ("MOODLENS_LIVE_VIEWERS", "0"),
+        ("MOODLENS_ICE_SERVERS", "turn:turn.example.org"),
+        ("MOODLENS_ICE_SERVERS", '[{"url": "turn:turn.example.org"}]'),
     ],
 )
 def test_nonsense_names_the_variable(
@@ -34,4 +37,15 @@ def test_nonsense_names_the_variable(
     settings.cache_clear()
     with pytest.raises(SettingsError, match=name):
         settings()
+    settings.cache_clear()
+
+
+def test_servers_for_live_video_are_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = '[{"urls": ["turn:t.example"], "username": "u", "credential": "c"}, {"urls": "stun:s"}]'
+    monkeypatch.setenv("MOODLENS_ICE_SERVERS", said)
+    settings.cache_clear()
+    turn, stun = settings().ice_servers
+    assert (turn.urls, turn.username, turn.credential) == (["turn:t.example"], "u", "c")
+    assert "c'" not in repr(turn)
+    assert stun.model_dump(exclude_none=True) == {"urls": "stun:s"}
     settings.cache_clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -62,8 +62,8 @@ def turns() -> threading.Semaphore:
 
 @st.cache_resource(show_spinner=False)
 def live_seats() -> Admission:
-    """The seats of live viewers; `live_viewers` of the secrets, else two for each core."""
-    chosen = secret("live_viewers", None)
+    """The seats of live viewers: as set, else as in the secrets, else two for each core."""
+    chosen = settings().live_viewers or secret("live_viewers", None)
     return Admission(max(int(chosen), 1) if chosen else max(VIEWERS_A_CORE * cores(), 2))
 
 
@@ -82,6 +82,15 @@ def secret(name: str, default: Found) -> Found:
     except FileNotFoundError:
         return default
     return found
+
+
+def ice_servers() -> list[dict[str, Any]]:
+    """The STUN and TURN servers for live video: as set, else as in the secrets."""
+    chosen = settings().ice_servers
+    if chosen:
+        return [server.model_dump(exclude_none=True) for server in chosen]
+    named: list[Any] = secret("ice_servers", [])
+    return [dict(server) for server in named]
 
 
 def own_recommender() -> Recommender:

@@ -11,7 +11,7 @@ from streamlit_webrtc import WebRtcMode, webrtc_streamer
 from moodlens.errors import MoodlensError
 from moodlens.webapp import cards, charts, figures
 from moodlens.webapp.sessions import offer_to_save, session_figures
-from moodlens.webapp.shared import live_seats, secret, shared_lens
+from moodlens.webapp.shared import ice_servers, live_seats, shared_lens
 from moodlens.webapp.stream import WINDOW_S, LiveChoices, LiveState, LiveView
 from moodlens.webapp.suggestions import suggestions
 from moodlens.webapp.text import plain
@@ -97,7 +97,7 @@ def _stream(holder: dict[str, Any], choices: LiveChoices, detector: str) -> Any:
     context = webrtc_streamer(
         key="live",
         mode=WebRtcMode.SENDRECV,
-        rtc_configuration={"iceServers": _ice_servers()},
+        rtc_configuration={"iceServers": ice_servers()},
         media_stream_constraints={
             "video": {"width": {"ideal": 640}, "height": {"ideal": 480}},
             "audio": False,
@@ -111,11 +111,6 @@ def _stream(holder: dict[str, Any], choices: LiveChoices, detector: str) -> Any:
     else:
         holder.pop("asked_at", None)
     return context
-
-
-def _ice_servers() -> list[dict[str, Any]]:
-    servers: list[Any] = secret("ice_servers", [])
-    return [dict(server) for server in servers]
 
 
 @st.fragment(run_every=UPDATE_S)
@@ -145,7 +140,7 @@ def _beside(context: Any, holder: dict[str, Any]) -> None:
 
 def _connection_help() -> None:
     """What to do when no frame has come for ten seconds."""
-    has_turn = any("turn" in str(server.get("urls", "")) for server in _ice_servers())
+    has_turn = any("turn" in str(server.get("urls", "")) for server in ice_servers())
     st.warning(
         "No frame has arrived for ten seconds. Either the camera was not allowed, or the network "
         "between this browser and the machine blocks video.",
