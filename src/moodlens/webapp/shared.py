@@ -12,7 +12,7 @@ import streamlit as st
 from moodlens.errors import HistoryError, MissingExtraError
 from moodlens.history import History
 from moodlens.lens import Lens
-from moodlens.recommendations import Catalogue, Recommender, load_catalogue
+from moodlens.recommendations import Catalogue, load_catalogue
 from moodlens.settings import settings
 from moodlens.webapp.admission import Admission
 from moodlens.webapp.text import plain
@@ -91,13 +91,6 @@ def ice_servers() -> list[dict[str, Any]]:
         return [server.model_dump(exclude_none=True) for server in chosen]
     named: list[Any] = secret("ice_servers", [])
     return [dict(server) for server in named]
-
-
-def own_recommender() -> Recommender:
-    """The viewer's own: it remembers what was shown, so that nothing comes twice."""
-    if "recommender" not in st.session_state:
-        st.session_state.recommender = Recommender(shared_catalogue())
-    return st.session_state.recommender  # type: ignore[no-any-return]
 
 
 def with_history(use: Callable[[History], Found], otherwise: str) -> Found | None:

@@ -54,6 +54,8 @@ class LiveState:
     Attributes:
         analysis: of the newest frame; None before the first.
         settled: the emotion of the largest face that has lasted; None before one has.
+        settled_s: how long it has.
+        silent_s: since a frame came, analysed or not; 0 before the first.
         frames_per_s: analysed, over the last seconds.
         age_s: of the newest shown frame when it left: how much later it was sent on than the
             quickest frame of the last seconds arrived, by the stream's own clock.
@@ -66,6 +68,8 @@ class LiveState:
 
     analysis: Analysis | None
     settled: Emotion | None
+    settled_s: float
+    silent_s: float
     frames_per_s: float
     age_s: float
     points: list[tuple[float, tuple[float, ...], float, float]]
@@ -123,6 +127,8 @@ class LiveView:
         self._analysis: Analysis | None = None
         self._image: NDArray[np.uint8] | None = None
         self._settled: Emotion | None = None
+        self._settled_at = 0.0
+        self._came: float | None = None
         self._times: deque[float] = deque()
         self._delays: deque[tuple[float, float]] = deque()
         self._age_s = 0.0
@@ -150,6 +156,7 @@ class LiveView:
             self._seat = None
             return frame
         with self._lock:
+            self._came = came
             choices, session, held = self._choices, self._session, self._image
             self._pause(choices.paused, came)
         if choices.paused and held is not None:
@@ -203,8 +210,8 @@ class LiveView:
             while self._points[0][0] < now - WINDOW_S:
                 self._points.popleft()
         changed = any(event.track_id == largest.track_id for event in analysis.events)
-        if self._settled is None or changed:
-            self._settled = largest.emotion
+        if (self._settled is None or changed) and largest.emotion != self._settled:
+            self._settled, self._settled_at = largest.emotion, now
 
     def state(self) -> LiveState:
         """The figures of this moment."""
@@ -220,6 +227,8 @@ class LiveView:
             return LiveState(
                 analysis=self._analysis,
                 settled=self._settled,
+                settled_s=now - self._settled_at if self._settled else 0.0,
+                silent_s=0.0 if self._came is None else now - self._came,
                 frames_per_s=rate,
                 age_s=self._age_s,
                 points=[

@@ -127,3 +127,20 @@ def test_without_a_seat_frames_go_back_as_they_came(lens: Lens, image: np.ndarra
     assert view.state().refused
     assert view.state().frames == 0
     view.on_ended()
+
+
+def test_a_camera_that_falls_silent_and_a_mood_that_lasts_are_timed(
+    lens: Lens, image: np.ndarray
+) -> None:
+    clock = Clock()
+    view = LiveView(lens, seat=Admission(1).take(), clock=clock)
+    assert view.state().silent_s == 0.0
+    play(view, clock, image, 12, 0.25)
+    clock.now += 5.0
+    state = view.state()
+    assert state.silent_s == pytest.approx(5.0)
+    assert state.settled == "happy"
+    assert 5.0 < state.settled_s <= 8.0
+    view.choose(LiveChoices(paused=True))
+    view.recv(frame(image, clock.now))
+    assert view.state().silent_s == 0.0  # a pause is not silence

@@ -20,6 +20,8 @@ UPDATE_S = 0.5
 """Between two updates of the charts; at most five a second are asked for."""
 SUGGEST_S = 2.0
 SLOW_START_S = 10.0
+LOST_S = 4.0
+"""A camera that has sent nothing for so long is lost."""
 DETECTORS = {"auto": "best there is", "moodlens": "moodlens", "yunet": "YuNet", "haar": "Haar"}
 CONSENT = (
     "**Before the camera starts.** Frames are analysed in the memory of the machine that runs this "
@@ -104,6 +106,12 @@ def _stream(holder: dict[str, Any], choices: LiveChoices, detector: str) -> Any:
         },
         video_processor_factory=start,
         async_processing=True,
+        translations={
+            "device_access_denied": "The camera was denied. Allow it for this address in the "
+            "browser's settings, then reload the page.",
+            "device_not_available": "No camera was found. Plug one in, or use the Snapshot tab of "
+            "the Picture page.",
+        },
     )
     holder["playing"] = bool(context.state.playing)
     if context.state.playing or context.state.signalling:
@@ -124,6 +132,8 @@ def _beside(context: Any, holder: dict[str, Any]) -> None:
     if not started:
         st.info(CONSENT, icon="🔒")
         st.info("Press START and allow the camera.", icon="🎥")
+        with st.expander("The camera does not start?"):
+            _connection_help()
         return
     if state is not None and state.refused:
         st.warning("The last free place was just taken. Press STOP and try again in a minute.")
@@ -133,27 +143,36 @@ def _beside(context: Any, holder: dict[str, Any]) -> None:
         if waited < SLOW_START_S:
             st.info("Waiting for the first frame …", icon="⏳")
         else:
+            st.warning(
+                "No frame has arrived for ten seconds. Either the camera was not allowed, or the "
+                "network between this browser and the machine blocks video.",
+                icon="📡",
+            )
             _connection_help()
+        return
+    if state.silent_s > LOST_S:
+        st.warning(
+            f"The camera has sent nothing for {state.silent_s:.0f} seconds. Is it still plugged "
+            "in, and does no other program use it? Press STOP and START to try again; STOP "
+            "keeps what was seen so far.",
+            icon="📷",
+        )
         return
     _figures(state)
 
 
 def _connection_help() -> None:
-    """What to do when no frame has come for ten seconds."""
+    """What to do when no frame comes."""
     has_turn = any("turn" in str(server.get("urls", "")) for server in ice_servers())
-    st.warning(
-        "No frame has arrived for ten seconds. Either the camera was not allowed, or the network "
-        "between this browser and the machine blocks video.",
-        icon="📡",
-    )
     st.markdown(
-        "- Allow the camera for this address in the browser's settings, then press STOP and START."
+        "- Allow the camera for this address in the browser's settings (a denied camera stays "
+        "denied until then), then press STOP and START."
         "\n- Close other programs that use the camera.\n- "
         + (
             "The TURN server of this app did not help; ask its keeper whether it runs."
             if has_turn
             else "Behind a firewall, or with the app on another machine, a TURN server is needed: "
-            "its keeper names one under `ice_servers` in `.streamlit/secrets.toml`."
+            "its keeper names one in `MOODLENS_ICE_SERVERS` or `.streamlit/secrets.toml`."
         )
         + "\n- Meanwhile the **Snapshot** tab of the Picture page needs no video connection."
     )
@@ -203,9 +222,9 @@ def _suggest(context: Any, holder: dict[str, Any]) -> None:
     view: LiveView | None = holder.get("view")
     if context is None or not context.state.playing or view is None:
         return
-    settled = view.state().settled
-    if settled is not None:
-        suggestions(settled, 1.0, "live")
+    state = view.state()
+    if state.settled is not None:
+        suggestions(state.settled, 1.0, "live", state.settled_s)
 
 
 def _after(holder: dict[str, Any]) -> None:

@@ -62,7 +62,8 @@ def _chosen() -> list[tuple[str, bytes]]:
             "Pictures",
             type=KINDS,
             accept_multiple_files=True,
-            help=f"Up to {MOST_PICTURES} at once. They stay in memory.",
+            help=f"Up to {MOST_PICTURES} at once. They stay in memory. To paste one, move "
+            "here with the Tab key and press Ctrl+V (⌘V).",
         )
         pictures += [(file.name, file.getvalue()) for file in (files or [])[: MOST_PICTURES + 1]]
     with camera:
