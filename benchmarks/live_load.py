@@ -46,10 +46,11 @@ from numpy.typing import NDArray
 from app_client import AppSession, served_app
 from moodlens.evaluation.bench import describe_machine
 from moodlens.webapp import pictures as picture_page
+from moodlens.webapp.views.live import CAMERA_FPS
 
 WIDTH, HEIGHT = 640, 480
 LOOP = 128
-"""Frames of the camera before it begins anew: at 30 a second, ages of up to 4 s can be told."""
+"""Frames of the camera before it begins anew: at 24 a second, ages of up to 5 s can be told."""
 BITS, CELL = 7, 24
 FACE_PX = 320
 KEY_FRAME_EVERY = 30
@@ -366,7 +367,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--viewers", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--camera-fps", type=int, default=30)
+    parser.add_argument(
+        "--camera-fps", type=int, default=CAMERA_FPS, help="default: what the page asks for"
+    )
     parser.add_argument("--detector", default="auto")
     parser.add_argument("--no-slow", action="store_true", help="leave the slow viewer out")
     parser.add_argument("--pictures", type=int, default=0, help="people who upload at once")

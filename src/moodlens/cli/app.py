@@ -44,6 +44,7 @@ def app(
         "--client.toolbarMode=viewer",
         "--server.maxUploadSize=50",
         "--theme.light.primaryColor=#0072B2",
+        "--theme.light.textColor=#0e1117",  # captions at 60 % of it stay readable
         "--theme.dark.primaryColor=#56B4E9",
     ]
     if os.name == "posix":  # one process, so that a signal to it ends the app

@@ -19,6 +19,8 @@ from moodlens.webapp.text import plain
 UPDATE_S = 0.5
 """Between two updates of the charts; at most five a second are asked for."""
 SUGGEST_S = 2.0
+CAMERA_FPS = 24
+"""Asked of the camera: every frame is decoded and encoded, so more of them cost all viewers."""
 SLOW_START_S = 10.0
 LOST_S = 4.0
 """A camera that has sent nothing for so long is lost."""
@@ -101,7 +103,11 @@ def _stream(holder: dict[str, Any], choices: LiveChoices, detector: str) -> Any:
         mode=WebRtcMode.SENDRECV,
         rtc_configuration={"iceServers": ice_servers()},
         media_stream_constraints={
-            "video": {"width": {"ideal": 640}, "height": {"ideal": 480}},
+            "video": {
+                "width": {"ideal": 640},
+                "height": {"ideal": 480},
+                "frameRate": {"ideal": CAMERA_FPS},
+            },
             "audio": False,
         },
         video_processor_factory=start,
