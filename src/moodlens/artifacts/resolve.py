@@ -67,10 +67,10 @@ def find_model(name: str) -> Path | None:
     entry = registry().get(name)
     if entry is None:
         return None
-    folders = [packaged_dir()] if entry.packaged else []
+    if entry.packaged and (packaged_dir() / entry.file).is_file():
+        return packaged_dir() / entry.file  # its hash is `moodlens models verify`'s to check
     own = settings().models_dir
-    folders += [own] if own else []
-    for folder in (*folders, cache_dir()):
+    for folder in (*([own] if own else []), cache_dir()):
         path = folder / entry.file
         if path.is_file() and (entry.sha256 is None or sha256_of(path) == entry.sha256):
             return path

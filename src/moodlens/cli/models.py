@@ -96,6 +96,8 @@ def verify() -> None:
             typer.echo(f"absent  {entry.name}")
             continue
         try:
+            if entry.sha256 is not None and sha256_of(path) != entry.sha256:
+                raise ModelError(f"{path}: its bytes are not those that the registry names")
             open_session(path, 1)
             typer.echo(f"good    {entry.name}  {path}")
         except ModelError as error:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from moodlens import __version__
+from moodlens.artifacts.stamp import stamp
 from moodlens.datasets import FaceDataset, load_dataset
 from moodlens.datasets.twins import without_twins
 from moodlens.errors import ModelError, MoodlensError
@@ -288,6 +289,8 @@ def main() -> None:
         description=given.description,
     )
     write_model_card(figures, given.docs / "model-card.md")
+    if given.packaged == PACKAGED:
+        stamp()
     print(json.dumps(card_metrics(measured), indent=1))
 
 

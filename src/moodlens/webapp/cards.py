@@ -50,7 +50,9 @@ def face_card(
             if pictures is not None:
                 mapped = pictures.attention if attention else None
                 said = "where the network looked" if mapped else "as it is framed"
-                st.image(mapped or pictures.crop, caption=said, width=112)
+                st.image(
+                    mapped or pictures.crop, caption=said, width=112, alt=f"Face {number}, {said}"
+                )
             with st.container(width="stretch", gap="small"):
                 face_heading(face, number if several else None)
                 if face.quality is not None:

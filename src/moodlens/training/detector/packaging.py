@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from moodlens import __version__
+from moodlens.artifacts.stamp import stamp
 from moodlens.detection.own import METADATA_KEY, PACKAGED
 from moodlens.errors import ModelError
 from moodlens.training.storage import write_atomically
@@ -72,9 +73,9 @@ def main() -> None:
     ask.add_argument("--figures", type=Path, required=True)
     given = ask.parse_args()
     figures = json.loads(given.figures.read_text(encoding="utf-8"))
-    print(
-        json.dumps(package_detector(given.trained, given.min_score, figures)["metrics"], indent=1)
-    )
+    card = package_detector(given.trained, given.min_score, figures)
+    stamp()
+    print(json.dumps(card["metrics"], indent=1))
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def _samples() -> list[tuple[str, bytes]]:
             with st.container(width=150):
                 if st.button(path.stem.replace("-", " "), key=f"sample-{path.name}"):
                     st.session_state.sample = path.name
-                st.image(path.read_bytes(), width=140)
+                st.image(path.read_bytes(), width=140, alt="")  # the button says it
     chosen = st.session_state.get("sample")
     return [(p.name, p.read_bytes()) for p in found if p.name == chosen]
 
@@ -188,7 +188,12 @@ def _details(result: PictureResult, data: bytes, place: int, attention: bool) ->
     several = len(analysis.faces) > 1
     left, right = st.columns([3, 2])
     with left:
-        st.image(result.preview, caption=plain(short_name(analysis.source)))
+        faces = len(analysis.faces)
+        st.image(
+            result.preview,
+            caption=plain(short_name(analysis.source)),
+            alt=f"The picture with {faces} face{'' if faces == 1 else 's'} marked",
+        )
         st.download_button(
             "Annotated picture",
             lambda: annotated_png(data, analysis),
