@@ -15,7 +15,7 @@ from urllib.request import urlopen
 
 import cv2
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserType, Page, sync_playwright
 
 from moodlens.history import History
 
@@ -72,8 +72,8 @@ def saved(app_home: Path) -> Iterator[History]:
 
 
 @pytest.fixture(scope="session")
-def app_address(app_home: Path, shared: Path) -> Iterator[str]:
-    """The app as `moodlens app` serves it."""
+def app_served(app_home: Path, shared: Path) -> Iterator[tuple[str, int]]:
+    """The app as `moodlens app` serves it: its address and the number of its process."""
     port, home = free_port(), app_home
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MOODLENS_")}
     environment |= {
@@ -99,15 +99,24 @@ def app_address(app_home: Path, shared: Path) -> Iterator[str]:
                 time.sleep(0.5)
         else:
             pytest.fail(f"the app did not start: {(home / 'app.log').read_text()}")
-        yield address
+        yield address, child.pid
     finally:
         child.terminate()
         child.wait(20)
         log.close()
 
 
+@pytest.fixture(scope="session")
+def app_address(app_served: tuple[str, int]) -> str:
+    return app_served[0]
+
+
 def launch(playwright: Any, chromium: str, *flags: str) -> Browser:
-    return playwright.chromium.launch(
+    return start(playwright.chromium, chromium, *flags)
+
+
+def start(kind: BrowserType, chromium: str, *flags: str) -> Browser:
+    return kind.launch(
         executable_path=chromium,
         args=[
             "--no-sandbox",
@@ -143,22 +152,31 @@ def camera_page(page: Page, chromium: str, camera_clip: Path) -> Iterator[Page]:
     """A page of its own browser, whose camera plays the clip; permission is given."""
     browser = page.context.browser
     assert browser is not None
-    with_camera = browser.browser_type.launch(
-        executable_path=chromium,
-        args=[
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-sync",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--use-fake-ui-for-media-stream",
-            "--use-fake-device-for-media-stream",
-            f"--use-file-for-fake-video-capture={camera_clip}",
-        ],
+    with_camera = start(
+        browser.browser_type,
+        chromium,
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={camera_clip}",
     )
     opened = with_camera.new_page(viewport={"width": 1280, "height": 900})
     opened.set_default_timeout(90_000)
     yield opened
     with_camera.close()
+
+
+@pytest.fixture
+def denied_page(page: Page, chromium: str) -> Iterator[Page]:
+    """A page of its own browser, which has a camera and denies it to everybody."""
+    browser = page.context.browser
+    assert browser is not None
+    without = start(
+        browser.browser_type,
+        chromium,
+        "--use-fake-device-for-media-stream",
+        "--deny-permission-prompts",
+    )
+    opened = without.new_page(viewport={"width": 1280, "height": 900})
+    opened.set_default_timeout(90_000)
+    yield opened
+    without.close()

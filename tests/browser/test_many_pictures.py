@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import re
@@ -114,3 +115,24 @@ def test_a_thumb_is_remembered_in_the_database(
     new = {name: value for name, value in saved.thumbs().items() if before.get(name) != value}
     assert list(new.values()) == [1]
     assert next(iter(new)).startswith("quote:")
+
+
+PASTE = """(zone, [name, data]) => {
+    const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0));
+    const clipboard = new DataTransfer();
+    clipboard.items.add(new File([bytes], name, {type: 'image/png'}));
+    zone.dispatchEvent(new ClipboardEvent(
+        'paste', {clipboardData: clipboard, bubbles: true, cancelable: true}
+    ));
+}"""
+
+
+def test_a_picture_can_be_pasted_from_the_clipboard(page: Page, app_address: str) -> None:
+    page.goto(app_address)
+    zone = page.get_by_test_id("stFileUploaderDropzone").first
+    expect(zone).to_be_visible()
+    zone.focus()
+    data = base64.b64encode((SAMPLES / "average-happy.png").read_bytes()).decode()
+    zone.evaluate(PASTE, ["pasted.png", data])
+    expect(page.get_by_role("heading", name="happy")).to_be_visible()
+    expect(page.get_by_text("pasted.png").first).to_be_visible()
