@@ -1,0 +1,1 @@
+"""Many pictures: the batch job, on this machine's cores or on a Ray cluster."""
