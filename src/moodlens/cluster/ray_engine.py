@@ -8,7 +8,8 @@ so the second run replaces the first by the same bytes.
 from __future__ import annotations
 
 import logging
-import os
+import pickle
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ class ChunkActor:
         if self._problem is not None:
             return {"outcome": None, "problem": self._problem}
         try:
-            done = self._worker.process(row["chunk"])
+            done = self._worker.process(pickle.loads(row["chunk"]))  # noqa: S301 (our driver made it)
         except MoodlensError as error:
             return {"outcome": None, "problem": str(error)}
         return {"outcome": (done.name, done.items, done.failed, done.rows), "problem": None}
@@ -90,7 +91,6 @@ def _connect(ray: Any, address: str | None, workers: int | None) -> bool:
     """Join or start a cluster; whether this job has to leave it."""
     if ray.is_initialized():
         return False
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # leave other devices be
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address is None:
@@ -115,20 +115,24 @@ def _pipeline(
     before = context.max_errored_blocks, context.enable_progress_bars
     context.max_errored_blocks = -1  # what kills its actors is left out, not the end of the job
     context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # progress is the command's to tell
     try:
         most = min(len(chunks), workers or len(chunks))
-        done = ray.data.from_items(
-            [{"chunk": chunk} for chunk in chunks], override_num_blocks=len(chunks)
-        ).map(
-            ChunkActor,
-            fn_constructor_args=(ray.put(work),),
-            compute=ray.data.ActorPoolStrategy(
-                min_size=1, max_size=most, max_tasks_in_flight_per_actor=2
-            ),
-            num_cpus=1,
-            max_restarts=-1,
-            max_task_retries=attempts - 1,
-        )
+        with warnings.catch_warnings():
+            # Ray calls its actors' own options deprecated, and has no other name for this one.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            done = ray.data.from_items(
+                [{"chunk": pickle.dumps(chunk)} for chunk in chunks],
+                override_num_blocks=len(chunks),
+            ).map(
+                ChunkActor,
+                fn_constructor_args=(ray.put(work),),
+                compute=ray.data.ActorPoolStrategy(
+                    min_size=1, max_size=most, max_tasks_in_flight_per_actor=2
+                ),
+                num_cpus=1,
+                max_task_retries=attempts - 1,
+            )
         for row in done.iter_rows():
             if row["problem"] is not None:
                 raise MoodlensError(row["problem"])

@@ -1,0 +1,85 @@
+"""The Ray engine on two nodes of this machine, one of which is killed half-way."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+import moodlens
+from moodlens.cluster.job import BatchOptions, Silent, run_batch
+
+pytest.importorskip("pyarrow")
+ray = pytest.importorskip("ray")
+pytest.importorskip("ray.data")
+cluster_utils = pytest.importorskip("ray.cluster_utils")
+
+# Ray opens files and sockets that it leaves to the garbage collector, and warns of its own plans.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning",
+    "ignore::DeprecationWarning",
+    "ignore::FutureWarning",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+)
+SAMPLES = Path(moodlens.__file__).parent / "webapp" / "samples"
+STORE = 100_000_000
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    head = {"num_cpus": 1, "object_store_memory": STORE, "include_dashboard": False}
+    made = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
+    try:
+        ray.init(
+            address=made.address, log_to_driver=False, logging_level=logging.ERROR, namespace="t"
+        )
+        yield made
+    finally:
+        ray.shutdown()
+        made.shutdown()
+
+
+class NodeKiller(Silent):
+    """Kills a node, without a farewell, when parts begin to arrive."""
+
+    def __init__(self, cluster: Any) -> None:
+        self.cluster = cluster
+        self.node = cluster.add_node(num_cpus=1, object_store_memory=STORE)
+        self.seen = 0
+        self.killed_at: int | None = None
+
+    def tick(self, inputs: int) -> None:
+        self.seen += inputs
+        if self.killed_at is None and self.seen >= 8:
+            self.cluster.remove_node(self.node, allow_graceful=False)
+            self.killed_at = self.seen
+
+
+def test_a_killed_node_loses_and_repeats_nothing_and_rows_are_the_local_ones(
+    tmp_path: Path, cluster: Any
+) -> None:
+    pictures = tmp_path / "in"
+    pictures.mkdir()
+    face = cv2.resize(cv2.imread(str(SAMPLES / "average-happy.png")), (120, 120))
+    for number in range(39):
+        scene = cv2.copyMakeBorder(face, 10, 10, 10 + number, 10, cv2.BORDER_REPLICATE)
+        cv2.imwrite(str(pictures / f"{number:02}.png"), scene)
+    (pictures / "bad.jpg").write_bytes(b"not a picture")
+    killer = NodeKiller(cluster)
+    by_ray, by_us = tmp_path / "ray", tmp_path / "local"
+    done = run_batch(str(pictures), str(by_ray), BatchOptions(chunk=2, engine="ray"), killer)
+    assert killer.killed_at is not None
+    assert killer.killed_at < 40  # half-way: work was left when the node went
+    assert (done.done, done.failed) == (40, 1)
+    run_batch(str(pictures), str(by_us), BatchOptions(chunk=2, workers=1))
+    ours = {path.name: path.read_bytes() for path in by_us.glob("part-*.parquet")}
+    theirs = {path.name: path.read_bytes() for path in by_ray.glob("part-*.parquet")}
+    assert len(ours) == 20
+    assert theirs == ours
+    again = run_batch(str(pictures), str(by_ray), BatchOptions(chunk=2, engine="ray"))
+    assert (again.done, again.skipped) == (0, 40)
