@@ -21,6 +21,12 @@ from moodlens.history import History
 
 ROOT = Path(__file__).resolve().parents[2]
 CAMERA_FRAMES = 150
+DENIED = """
+    // headless Chromium has no prompt that one could answer with no
+    if (navigator.mediaDevices) navigator.mediaDevices.getUserMedia = async () => {
+        throw new DOMException('Permission denied', 'NotAllowedError');
+    };
+"""
 
 
 def free_port() -> int:
@@ -166,17 +172,7 @@ def camera_page(page: Page, chromium: str, camera_clip: Path) -> Iterator[Page]:
 
 
 @pytest.fixture
-def denied_page(page: Page, chromium: str) -> Iterator[Page]:
-    """A page of its own browser, which has a camera and denies it to everybody."""
-    browser = page.context.browser
-    assert browser is not None
-    without = start(
-        browser.browser_type,
-        chromium,
-        "--use-fake-device-for-media-stream",
-        "--deny-permission-prompts",
-    )
-    opened = without.new_page(viewport={"width": 1280, "height": 900})
-    opened.set_default_timeout(90_000)
-    yield opened
-    without.close()
+def denied_page(page: Page) -> Page:
+    """A page whose browser answers as Chromium does when the user has denied the camera."""
+    page.add_init_script(DENIED)
+    return page

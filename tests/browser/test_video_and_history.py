@@ -175,3 +175,28 @@ def test_with_a_locked_database_the_app_goes_on(
         lock.close()
     page.goto(f"{app_address}/history")
     expect(page.get_by_text("Nothing saved yet.")).to_be_visible()
+
+
+def test_with_the_database_gone_nothing_is_saved_and_the_app_says_so(
+    page: Page, app_address: str, app_home: Path, clip: Path, saved: History
+) -> None:
+    saved.check()
+    page.goto(f"{app_address}/video")
+    page.locator("input[type=file]").set_input_files(str(clip))
+    page.get_by_role("button", name="Analyse").click()
+    save = page.get_by_role("button", name="Save to history")
+    expect(save).to_be_visible()
+    place, aside = app_home / "history.sqlite", app_home / "aside.sqlite"
+    place.rename(aside)
+    place.mkdir()  # where a database was, there is none and none can be made
+    try:
+        save.click()
+        alert = page.get_by_role("alert").filter(has_text="Nothing is saved")
+        expect(alert).to_be_visible()
+        expect(page.get_by_test_id("session-shares")).to_be_visible()
+    finally:
+        place.rmdir()
+        aside.rename(place)
+    save.click()
+    expect(page.get_by_text("Saved. You find it on the History page.")).to_be_visible()
+    assert len(saved.sessions()) == 1
