@@ -132,7 +132,7 @@ def measure(pictures: int, chunk: int, workers: int, *, with_ray: bool) -> list[
             found.append(Speed(way, workers, sum(speeds), time.perf_counter() - started))
         never = {"stopped": lambda: False, "attempts": ATTEMPTS}
         ours = fresh(work, folder, "local")
-        outcomes: Any = run_local(ours, chunks, workers=workers, tick=lambda: None, **never)
+        outcomes: Any = run_local(ours, chunks, workers=workers, tick=lambda _: None, **never)
         found.append(engine("local engine", outcomes, workers, pictures))
         if with_ray:
             from moodlens.cluster.ray_engine import run_ray

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
@@ -108,9 +107,10 @@ def run_batch(
         missing = [item for item in items if item.key not in there]
         watcher.start(len(missing), len(items) - len(missing))
         summary = Summary(len(items), len(items) - len(missing))
+        shown = _Shown(watcher)
         chunks = plan(missing, options.chunk)
         while chunks and not watcher.stopped():
-            summary, left = _round(work, chunks, options, watcher, summary)
+            summary, left = _round(work, chunks, options, shown, summary)
             chunks = []
             for chunk in [] if watcher.stopped() else left:
                 if len(chunk.items) > 1:
@@ -118,7 +118,7 @@ def run_batch(
                 else:
                     item = chunk.items[0]
                     parts.give_up(item, f"{item.source}: {GAVE_UP}")
-                    watcher.tick(1)
+                    shown.add(1)
                     summary = _add(summary, 1, 1, 1)
     return summary
 
@@ -133,11 +133,10 @@ def _add(summary: Summary, done: int, failed: int, rows: int) -> Summary:
 
 
 def _round(
-    work: Work, chunks: list[Chunk], options: BatchOptions, watcher: Watcher, summary: Summary
+    work: Work, chunks: list[Chunk], options: BatchOptions, shown: _Shown, summary: Summary
 ) -> tuple[Summary, list[Chunk]]:
     """Give all chunks to the engine; those that it could not finish are left."""
     left = {chunk.name: chunk for chunk in chunks}
-    shown = _Shown(watcher)
     if options.engine == "ray":
         from moodlens.cluster.ray_engine import run_ray
 
@@ -147,7 +146,7 @@ def _round(
             address=options.address,
             workers=options.workers,
             attempts=ATTEMPTS,
-            stopped=watcher.stopped,
+            stopped=shown.stopped,
         )
     else:
         outcomes = run_local(
@@ -155,8 +154,8 @@ def _round(
             chunks,
             workers=options.workers or os.cpu_count() or 1,
             attempts=ATTEMPTS,
-            tick=shown.one,
-            stopped=watcher.stopped,
+            tick=shown.add,
+            stopped=shown.stopped,
         )
     for outcome in outcomes:
         if left.pop(outcome.name, None) is None:
@@ -167,22 +166,22 @@ def _round(
 
 
 class _Shown:
-    """Never shows more than were begun: inputs of a chunk that starts again count once."""
+    """What the watcher was told so far, over all rounds."""
 
     def __init__(self, watcher: Watcher) -> None:
-        self._tick: Callable[[int], None] = watcher.tick
-        self._ticks = 0
-        self._done = 0
+        self.stopped = watcher.stopped
+        self._tick = watcher.tick
+        self._told = 0
 
-    def one(self) -> None:
-        self._ticks += 1
-        self._tick(1)
+    def add(self, inputs: int) -> None:
+        """So many more; fewer when a worker died with a part of its chunk done."""
+        self._told += inputs
+        self._tick(inputs)
 
     def at_least(self, done: int) -> None:
         """After a part: engines that don't tell of single inputs are shown by their parts."""
-        if done > self._ticks:
-            self._tick(done - self._ticks)
-            self._ticks = done
+        if done > self._told:
+            self.add(done - self._told)
 
 
 def make_work(folder: str, options: BatchOptions) -> Work:

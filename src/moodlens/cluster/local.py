@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ class _Hand:
     pipe: Connection
     ready: bool = False
     chunk: Chunk | None = None
+    ticks: int = 0
 
 
 def run_local(
@@ -37,14 +39,16 @@ def run_local(
     *,
     workers: int,
     attempts: int,
-    tick: Callable[[], None],
+    tick: Callable[[int], None],
     stopped: Callable[[], bool],
 ) -> Iterator[Outcome]:
     """Work on chunks with so many processes.
 
     Args:
         attempts: how often a chunk is begun; one that kills its worker every time is left out.
-        tick: called after each input. stopped: asked a few times a second; true ends the work.
+        tick: called with 1 after each input, with less than 0 when a worker dies and what it
+            did of its chunk is to be done again.
+        stopped: asked a few times a second; true ends the work.
 
     Yields:
         What was written, in the order of its end.
@@ -82,6 +86,8 @@ def run_local(
                             "the workers die as soon as they start (exit status "
                             f"{hand.process.exitcode}); is there enough memory for --workers?"
                         ) from None
+                    if hand.ticks:
+                        tick(-hand.ticks)
                     if hand.chunk is not None and begun[hand.chunk.name] < attempts:
                         waiting.append((hand.chunk, begun[hand.chunk.name] + 1))
                     continue
@@ -90,9 +96,10 @@ def run_local(
                 if kind == "ready":
                     hand.ready, deaths = True, 0
                 elif kind == "tick":
-                    tick()
+                    hand.ticks += 1
+                    tick(1)
                 else:
-                    hand.chunk = None
+                    hand.chunk, hand.ticks = None, 0
                     yield value
     finally:
         for hand in hands:
@@ -103,7 +110,14 @@ def _start(work: Work) -> _Hand:
     context = multiprocessing.get_context("spawn")  # a fork would copy threads' locks
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(work, theirs), daemon=True)
-    process.start()
+    if threading.current_thread() is threading.main_thread():
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is for us
+        try:
+            process.start()
+        finally:
+            signal.signal(signal.SIGINT, before)
+    else:
+        process.start()
     theirs.close()
     return _Hand(process, ours)
 

@@ -49,10 +49,10 @@ class Parts:
                 raise SettingsError(f"{place}: another run is writing there; wait for it") from None
             raise SettingsError(f"{place}: can't be written: {error.strerror}") from error
         try:
-            for left in place.glob(f".part-*{storage.TEMPORARY}"):  # of a killed worker
-                left.unlink(missing_ok=True)
+            _tidy(place)
             yield
         finally:
+            _tidy(place)
             lock.release()
 
     def names(self) -> list[str]:
@@ -154,3 +154,9 @@ class Parts:
         out = io.BytesIO()
         pa.parquet.write_table(table.replace_schema_metadata(said), out, compression="zstd")
         storage.write(self.folder, name, out.getvalue())
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what killed workers had begun to write."""
+    for left in folder.glob(f".part-*{storage.TEMPORARY}"):
+        left.unlink(missing_ok=True)

@@ -85,8 +85,8 @@ def test_damaged_parquet_is_named(tmp_path: Path) -> None:
 
 def test_a_bucket_without_its_packages_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "s3fs", None)
-    fsspec = pytest.importorskip("fsspec")
-    fsspec.registry._registry.pop("s3", None)
+    pytest.importorskip("fsspec")
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "s3", raising=False)
     with pytest.raises(MissingExtraError, match=r"moodlens\[cloud\]"):
         find_items("s3://bucket/pictures")
 
