@@ -45,19 +45,17 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 class NodeKiller(Silent):
-    """Kills a node, without a farewell, when parts begin to arrive."""
+    """Kills a node, without a farewell, when the first part is told of."""
 
-    def __init__(self, cluster: Any) -> None:
-        self.cluster = cluster
+    def __init__(self, cluster: Any, out: Path) -> None:
+        self.cluster, self.out = cluster, out
         self.node = cluster.add_node(num_cpus=1, object_store_memory=STORE)
-        self.seen = 0
-        self.killed_at: int | None = None
+        self.parts_before: int | None = None
 
     def tick(self, inputs: int) -> None:
-        self.seen += inputs
-        if self.killed_at is None and self.seen >= 8:
+        if self.parts_before is None:
+            self.parts_before = len(list(self.out.glob("part-*.parquet")))
             self.cluster.remove_node(self.node, allow_graceful=False)
-            self.killed_at = self.seen
 
 
 def test_a_killed_node_loses_and_repeats_nothing_and_rows_are_the_local_ones(
@@ -65,21 +63,25 @@ def test_a_killed_node_loses_and_repeats_nothing_and_rows_are_the_local_ones(
 ) -> None:
     pictures = tmp_path / "in"
     pictures.mkdir()
-    face = cv2.resize(cv2.imread(str(SAMPLES / "average-happy.png")), (120, 120))
-    for number in range(39):
-        scene = cv2.copyMakeBorder(face, 10, 10, 10 + number, 10, cv2.BORDER_REPLICATE)
-        cv2.imwrite(str(pictures / f"{number:02}.png"), scene)
+    face = cv2.resize(cv2.imread(str(SAMPLES / "average-happy.png")), (1200, 1200))
+    for shift in range(4):  # six megapixels each, so that the work lasts for a while
+        scene = cv2.copyMakeBorder(
+            face, 400, 400, 900 + 100 * shift, 900 - 100 * shift, cv2.BORDER_REPLICATE
+        )
+        data = cv2.imencode(".jpg", scene)[1].tobytes()
+        for copy in range(10):
+            (pictures / f"{shift}-{copy}.jpg").write_bytes(data)
     (pictures / "bad.jpg").write_bytes(b"not a picture")
-    killer = NodeKiller(cluster)
     by_ray, by_us = tmp_path / "ray", tmp_path / "local"
+    killer = NodeKiller(cluster, by_ray)
     done = run_batch(str(pictures), str(by_ray), BatchOptions(chunk=2, engine="ray"), killer)
-    assert killer.killed_at is not None
-    assert killer.killed_at < 40  # half-way: work was left when the node went
-    assert (done.done, done.failed) == (40, 1)
+    assert killer.parts_before is not None
+    assert killer.parts_before < 21  # work was left when the node went
+    assert (done.done, done.failed) == (41, 1)
     run_batch(str(pictures), str(by_us), BatchOptions(chunk=2, workers=1))
     ours = {path.name: path.read_bytes() for path in by_us.glob("part-*.parquet")}
     theirs = {path.name: path.read_bytes() for path in by_ray.glob("part-*.parquet")}
-    assert len(ours) == 20
+    assert len(ours) == 21
     assert theirs == ours
     again = run_batch(str(pictures), str(by_ray), BatchOptions(chunk=2, engine="ray"))
-    assert (again.done, again.skipped) == (0, 40)
+    assert (again.done, again.skipped) == (0, 41)
