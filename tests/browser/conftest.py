@@ -21,12 +21,6 @@ from moodlens.history import History
 
 ROOT = Path(__file__).resolve().parents[2]
 CAMERA_FRAMES = 150
-DENIED = """
-    // headless Chromium has no prompt that one could answer with no
-    if (navigator.mediaDevices) navigator.mediaDevices.getUserMedia = async () => {
-        throw new DOMException('Permission denied', 'NotAllowedError');
-    };
-"""
 
 
 def free_port() -> int:
@@ -169,10 +163,3 @@ def camera_page(page: Page, chromium: str, camera_clip: Path) -> Iterator[Page]:
     opened.set_default_timeout(90_000)
     yield opened
     with_camera.close()
-
-
-@pytest.fixture
-def denied_page(page: Page) -> Page:
-    """A page whose browser answers as Chromium does when the user has denied the camera."""
-    page.add_init_script(DENIED)
-    return page

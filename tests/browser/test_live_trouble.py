@@ -16,6 +16,12 @@ NO_CONNECTION = """
     // the answer never reaches the browser's side, as behind a firewall that eats everything
     RTCPeerConnection.prototype.setRemoteDescription = () => new Promise(() => {});
 """
+DENIED = """
+    // as a browser answers whose user has denied the camera; a headless one asks nobody
+    navigator.mediaDevices.getUserMedia = async () => {
+        throw new DOMException('Permission denied', 'NotAllowedError');
+    };
+"""
 KEEP_CAMERA = """
     const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
     navigator.mediaDevices.getUserMedia = async (wanted) => (window.camera = await ask(wanted));
@@ -30,14 +36,15 @@ def video(page: Page, address: str) -> FrameLocator:
 
 
 def test_a_denied_camera_is_named_and_the_page_says_what_to_do(
-    denied_page: Page, app_address: str
+    camera_page: Page, app_address: str
 ) -> None:
-    frame = video(denied_page, app_address)
+    camera_page.add_init_script(DENIED)
+    frame = video(camera_page, app_address)
     frame.get_by_role("button", name="START").click()
     expect(frame.get_by_role("alert")).to_contain_text("NotAllowedError")
-    denied_page.get_by_text("The camera does not start?").click()
-    expect(denied_page.get_by_text("Allow the camera for this address")).to_be_visible()
-    expect(denied_page.get_by_text("Snapshot tab of the Picture page")).to_be_visible()
+    camera_page.get_by_text("The camera does not start?").click()
+    expect(camera_page.get_by_text("Allow the camera for this address")).to_be_visible()
+    expect(camera_page.get_by_text("Snapshot tab of the Picture page")).to_be_visible()
 
 
 def test_a_connection_that_does_not_start_is_said_after_ten_seconds(
