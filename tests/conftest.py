@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+with suppress(ImportError):
+    import pylibsrtp  # noqa: F401 (before TensorFlow: started after it, libsrtp crashes)
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("MOODLENS_SHARED", ROOT.parent / "shared"))
