@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -47,5 +48,7 @@ def own_home(
     if (SHARED / "models").is_dir():
         monkeypatch.setenv("MOODLENS_MODELS_DIR", str(SHARED / "models"))
     settings.cache_clear()
+    main = sys.modules["__main__"]
     yield
     settings.cache_clear()  # a fixture of a whole module must not see this test's settings
+    sys.modules["__main__"] = main  # Streamlit's AppTest leaves its own; new processes read it
