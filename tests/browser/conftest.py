@@ -15,12 +15,13 @@ from urllib.request import urlopen
 
 import cv2
 import pytest
-from playwright.sync_api import Browser, BrowserType, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserType, Page, expect, sync_playwright
 
 from moodlens.history import History
 
 ROOT = Path(__file__).resolve().parents[2]
 CAMERA_FRAMES = 150
+expect.set_options(timeout=30_000)  # no test of speed: a busy machine may take its time
 
 
 def free_port() -> int:

@@ -26,8 +26,7 @@ def test_the_figures_are_those_of_the_model_file(page: Page, app_address: str) -
 
 def test_another_model_serves_every_page_of_this_viewer_alone(page: Page, app_address: str) -> None:
     page.goto(f"{app_address}/model")
-    page.get_by_role("combobox", name="A model that is known by name").click()
-    page.get_by_role("option", name="moodlens-tiny").click()
+    page.get_by_role("radiogroup").get_by_text("moodlens-tiny").click()
     page.get_by_role("button", name="Use it").click()
     expect(page.get_by_text("moodlens-tiny is in use now")).to_be_visible()
     page.get_by_role("link", name="Picture").click()
@@ -35,7 +34,9 @@ def test_another_model_serves_every_page_of_this_viewer_alone(page: Page, app_ad
     page.get_by_role("button", name="average happy").click()
     expect(page.get_by_role("heading", name="happy")).to_be_visible()
 
-    other = page.context.new_page()
+    browser = page.context.browser
+    assert browser is not None
+    other = browser.new_page()
     other.set_default_timeout(60_000)
     other.goto(f"{app_address}/model")
     expect(other.get_by_text("moodlens-default").first).to_be_visible()

@@ -105,7 +105,7 @@ def _choose() -> None:
         "that runs this app, checked, and kept there."
     )
     known = [name for name, entry in registry().items() if entry.kind == "emotion"]
-    chosen = st.selectbox("A model that is known by name", known, key="model-name")
+    chosen = st.radio("A model that is known by name", known, key="model-name", horizontal=True)
     spec = st.text_input(
         "Or a path or link",
         key="model-spec",
