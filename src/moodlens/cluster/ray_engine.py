@@ -1,5 +1,9 @@
 """The Ray engine: the same chunks as a Ray Data pipeline.
 
+Chunks are tasks, and a worker process keeps its lens from one to the next. They are not calls of
+an actor pool: an actor whose node is lost waits for room to be restarted, on a full cluster for
+ever, and its calls with it; a task goes to whichever core is free next.
+
 Ray may run a task twice (a node is lost after its task ended, before the driver heard of it). That
 repeats nothing: each task writes one part, in one step, under the name that its inputs give it,
 so the second run replaces the first by the same bytes.
@@ -9,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import pickle
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -32,26 +35,32 @@ def need_ray() -> Any:
     return ray
 
 
-class ChunkActor:
-    """A Ray actor: loads the lens once, then writes a part a call."""
+_LOADED: dict[str, Worker] = {}
+"""Of this process, by the object that holds its `Work`: a Ray worker serves many tasks."""
 
-    def __init__(self, work: Any) -> None:
-        """`work`: a `Work` with the model's bytes, or a reference to one in Ray's store."""
-        self._problem: str | None = None
-        try:
-            given = work if isinstance(work, Work) else need_ray().get(work)
-            self._worker = Worker(given)
-        except MoodlensError as error:  # told by the first call: a dead actor is only restarted
-            self._problem = str(error)
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        if self._problem is not None:
-            return {"outcome": None, "problem": self._problem}
-        try:
-            done = self._worker.process(pickle.loads(row["chunk"]))  # noqa: S301 (our driver made it)
-        except MoodlensError as error:
-            return {"outcome": None, "problem": str(error)}
-        return {"outcome": (done.name, done.items, done.failed, done.rows), "problem": None}
+def write_part(row: dict[str, Any], work: Any) -> dict[str, Any]:
+    """A Ray task: writes the part of one chunk; the first in a process loads the lens.
+
+    Args:
+        row: `chunk`, a pickled `Chunk`. work: a `Work`, or a reference to one in Ray's store.
+
+    Returns:
+        `outcome`, the fields of an `Outcome`; or `problem`, why the job can't go on.
+    """
+    try:
+        if isinstance(work, Work):
+            worker = Worker(work)
+        else:
+            key = work.hex()
+            if key not in _LOADED:
+                _LOADED.clear()  # the lens of an earlier job would only take memory
+                _LOADED[key] = Worker(need_ray().get(work))
+            worker = _LOADED[key]
+        done = worker.process(pickle.loads(row["chunk"]))  # noqa: S301 (our driver made it)
+    except MoodlensError as error:
+        return {"outcome": None, "problem": str(error)}
+    return {"outcome": (done.name, done.items, done.failed, done.rows), "problem": None}
 
 
 def run_ray(
@@ -63,12 +72,12 @@ def run_ray(
     attempts: int,
     stopped: Callable[[], bool],
 ) -> Iterator[Outcome]:
-    """Work on chunks on a cluster; one core an actor, as many actors as there is work and room.
+    """Work on chunks on a cluster; one core a chunk, as many at once as there is work and room.
 
     Args:
         address: `auto`, `HOST:PORT` or `ray://…`; None: a cluster on this machine for this job.
-        workers: the most actors; None: as many as the cluster gives.
-        attempts: how often a chunk is begun; one whose actor dies every time is left out.
+        workers: the most chunks at once; None: as many as the cluster has cores for.
+        attempts: how often a chunk is begun; one whose worker dies every time is left out.
         stopped: asked after each part; true ends the work.
 
     Yields:
@@ -113,26 +122,20 @@ def _pipeline(
 ) -> Iterator[Outcome]:
     context = ray.data.DataContext.get_current()
     before = context.max_errored_blocks, context.enable_progress_bars
-    context.max_errored_blocks = -1  # what kills its actors is left out, not the end of the job
+    context.max_errored_blocks = -1  # what kills its workers is left out, not the end of the job
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # progress is the command's to tell
     try:
-        most = min(len(chunks), workers or len(chunks))
-        with warnings.catch_warnings():
-            # Ray calls its actors' own options deprecated, and has no other name for this one.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            done = ray.data.from_items(
-                [{"chunk": pickle.dumps(chunk)} for chunk in chunks],
-                override_num_blocks=len(chunks),
-            ).map(
-                ChunkActor,
-                fn_constructor_args=(ray.put(work),),
-                compute=ray.data.ActorPoolStrategy(
-                    min_size=1, max_size=most, max_tasks_in_flight_per_actor=2
-                ),
-                num_cpus=1,
-                max_task_retries=attempts - 1,
-            )
+        done = ray.data.from_items(
+            [{"chunk": pickle.dumps(chunk)} for chunk in chunks],
+            override_num_blocks=len(chunks),
+        ).map(
+            write_part,
+            fn_kwargs={"work": ray.put(work)},
+            compute=ray.data.TaskPoolStrategy(workers),
+            num_cpus=1,
+            max_retries=attempts - 1,
+        )
         for row in done.iter_rows():
             if row["problem"] is not None:
                 raise MoodlensError(row["problem"])
