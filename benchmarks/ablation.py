@@ -63,8 +63,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "without weight averaging": {"schedule.ema_decay": 0.0},
     "without squeeze-and-excitation": {"network.squeeze_ratio": 0},
     "balanced classes (half way)": {"schedule.balance": 0.5},
+    "with sharpness-aware steps, half the epochs": {"schedule.sharpness": 0.05},
+    "mirror images must agree, half the epochs": {"target.flip_consistency": 1.0},
 }
 """What each row changes in the baseline."""
+_COSTS_DOUBLE = ("schedule.sharpness", "target.flip_consistency")
+"""With one of these an epoch takes twice as long, so the run has half as many: equal cost."""
 
 
 class KerasFaces:
@@ -81,7 +85,9 @@ class KerasFaces:
 
 
 def recipe_of(base: Recipe, variant: str, seed: int, epochs: int) -> Recipe:
-    """The base recipe with the row's changes."""
+    """The base recipe with the row's changes, and as many epochs as cost the same."""
+    if any(name in _COSTS_DOUBLE for name in VARIANTS[variant]):
+        epochs = max(1, epochs // 2)
     short = {"schedule.epochs": epochs, "schedule.warmup_epochs": min(2.0, epochs / 4)}
     return base.with_changes(_COMMON | short | VARIANTS[variant] | {"seed": seed})
 

@@ -44,6 +44,8 @@ class TrainingBatches(keras.utils.PyDataset):
         self._chances = _chances(dataset.labels, recipe.schedule.balance)
         self._recipe = recipe
         self._epoch = first_epoch
+        self._repeats = repeats(recipe)
+        self._kept: tuple[tuple[int, int], tuple[Any, Any]] | None = None
         self._order = self._shuffled()
 
     def _shuffled(self) -> NDArray[np.int64]:
@@ -53,10 +55,18 @@ class TrainingBatches(keras.utils.PyDataset):
         return rng.choice(len(self._images), len(self._images), p=self._chances)
 
     def __len__(self) -> int:
-        return max(1, len(self._images) // self._recipe.schedule.batch_size)
+        return steps_in_epoch(len(self._images), self._recipe)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        size = self._recipe.schedule.batch_size
+        if self._repeats == 1:
+            return self._batch(index)
+        key = (self._epoch, index // self._repeats)
+        if self._kept is None or self._kept[0] != key:
+            self._kept = (key, self._batch(index // self._repeats))
+        return self._kept[1]
+
+    def _batch(self, index: int) -> tuple[Any, Any]:
+        size = _different(self._recipe)
         chosen = self._order[index * size : (index + 1) * size]
         rng = np.random.default_rng((self._recipe.seed, self._epoch, index))
         augment = self._recipe.augment
@@ -72,6 +82,9 @@ class TrainingBatches(keras.utils.PyDataset):
                 faces, targets = blend_batch(faces, targets, rng)
             elif chance < augment.mixup + augment.cutmix:
                 faces, targets = patch_batch(faces, targets, rng)
+        if self._recipe.target.flip_consistency > 0:
+            faces = np.concatenate([faces, faces[:, :, ::-1]])
+            targets = [np.concatenate([target, target]) for target in targets]
         if self._votes is None:
             return faces, targets[0]
         return faces, {LOGITS_LAYER: targets[0], VOTES_LAYER: targets[1]}
@@ -89,6 +102,22 @@ class TrainingBatches(keras.utils.PyDataset):
     def on_epoch_end(self) -> None:
         self._epoch += 1
         self._order = self._shuffled()
+
+
+def repeats(recipe: Recipe) -> int:
+    """How often each batch is given: sharpness-aware minimisation looks at it twice."""
+    return 2 if recipe.schedule.sharpness > 0 else 1
+
+
+def steps_in_epoch(rows: int, recipe: Recipe) -> int:
+    """How many batches an epoch of so many pictures gives; the last, smaller one is left out."""
+    return max(1, rows // _different(recipe)) * repeats(recipe)
+
+
+def _different(recipe: Recipe) -> int:
+    """Different pictures in a batch: half of it where the other half are their mirror images."""
+    size = recipe.schedule.batch_size
+    return max(1, size // 2) if recipe.target.flip_consistency > 0 else size
 
 
 def _chances(labels: NDArray[np.int64], balance: float) -> NDArray[np.float64] | None:

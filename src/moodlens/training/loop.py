@@ -17,9 +17,11 @@ from moodlens.datasets.core import FaceDataset
 from moodlens.errors import MoodlensError
 from moodlens.recognition.preprocess import to_input
 from moodlens.training.averaging import WeightAverage
-from moodlens.training.batches import TrainingBatches
+from moodlens.training.batches import TrainingBatches, repeats, steps_in_epoch
+from moodlens.training.losses import MirrorConsistentCrossentropy
 from moodlens.training.network import LOGITS_LAYER, VOTES_LAYER, build_network, plain_network
 from moodlens.training.recipe import Recipe
+from moodlens.training.sharpness import SharpnessAwareSGD
 from moodlens.training.storage import (
     BEST,
     CHECKPOINT,
@@ -99,7 +101,8 @@ class TrainingRun:
         schedule = self.recipe.schedule
         model = self._build()
         self._compile(model)
-        average = WeightAverage(schedule.ema_decay)
+        # of its steps, every other one only climbs
+        average = WeightAverage(schedule.ema_decay ** (1 / repeats(self.recipe)))
         first_epoch = 0
         if resume and (self.folder / CHECKPOINT).exists():
             first_epoch = self._restore(model, average)
@@ -153,7 +156,7 @@ class TrainingRun:
 
     def _compile(self, model: keras.Model) -> None:
         schedule = self.recipe.schedule
-        steps = max(1, len(self.train) // schedule.batch_size)
+        steps = steps_in_epoch(len(self.train), self.recipe)
         warmup = int(schedule.warmup_epochs * steps)
         rate = keras.optimizers.schedules.CosineDecay(
             initial_learning_rate=schedule.learning_rate / 20,
@@ -161,20 +164,22 @@ class TrainingRun:
             warmup_target=schedule.learning_rate,
             warmup_steps=warmup,
         )
-        optimizer = keras.optimizers.SGD(
-            rate,
-            momentum=schedule.momentum,
-            nesterov=True,
-            weight_decay=schedule.weight_decay,
-        )
+        optimizer: keras.optimizers.Optimizer
+        shared = {"momentum": schedule.momentum, "weight_decay": schedule.weight_decay}
+        if schedule.sharpness > 0:
+            optimizer = SharpnessAwareSGD(rate, rho=schedule.sharpness, **shared)
+        else:
+            optimizer = keras.optimizers.SGD(rate, nesterov=True, **shared)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-        loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+        plain = keras.losses.CategoricalCrossentropy(from_logits=True)
+        agreeing = self.recipe.target.flip_consistency
+        loss = MirrorConsistentCrossentropy(agreeing) if agreeing else plain
         accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
         if self.has_votes:
             head_weight = self.recipe.target.votes_head_weight
             model.compile(
                 optimizer,
-                loss={LOGITS_LAYER: loss, VOTES_LAYER: loss},
+                loss={LOGITS_LAYER: loss, VOTES_LAYER: plain},
                 loss_weights={LOGITS_LAYER: 1.0, VOTES_LAYER: head_weight},
                 metrics={LOGITS_LAYER: [accuracy]},
             )

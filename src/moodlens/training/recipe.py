@@ -69,6 +69,12 @@ class TargetRecipe(_Part):
     votes_head_weight: float = Field(
         default=0.4, ge=0, description="weight of the vote head's loss"
     )
+    flip_consistency: float = Field(
+        default=0.0,
+        ge=0,
+        description="weight of the disagreement between a face and its mirror image; each batch "
+        "then holds both, so an epoch costs double",
+    )
     teacher_share: float = Field(default=0.0, ge=0, le=1, description="0: no teacher is asked")
     teacher_temperature: float = Field(default=1.0, gt=0, description="above 1: softer answers")
     teacher_sees_changes: bool = Field(
@@ -107,6 +113,12 @@ class ScheduleRecipe(_Part):
     ema_decay: float = Field(default=0.998, ge=0, lt=1, description="per step; 0 turns it off")
     balance: float = Field(
         default=0.0, ge=0, le=1, description="0: as in the data; 1: every emotion equally often"
+    )
+    sharpness: float = Field(
+        default=0.0,
+        ge=0,
+        description="how far sharpness-aware minimisation climbs; 0: plain SGD, above it a step "
+        "costs double",
     )
     precision: str = Field(default="mixed_bfloat16", pattern="^(float32|mixed_bfloat16)$")
 

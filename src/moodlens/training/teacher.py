@@ -85,4 +85,4 @@ def open_teacher(models: Sequence[Path], recipe: TargetRecipe) -> Teacher | None
         raise MoodlensError(
             f"the recipe's target.teacher_share is {share}: name a teacher with --teacher"
         )
-    return Teacher(models, temperature=recipe.teacher_temperature) if models else None
+    return Teacher(models, temperature=recipe.teacher_temperature, threads=0) if models else None
