@@ -96,7 +96,7 @@ def run_batch(
     if options.engine == "ray":
         from moodlens.cluster import ray_engine
 
-        ray_engine.need_ray()
+        ray_engine.need_ray(alone=options.address is None)
     elif options.address is not None:
         raise SettingsError("--address is for --engine ray")
     work = make_work(folder, options)

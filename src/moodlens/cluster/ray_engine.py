@@ -12,7 +12,9 @@ so the second run replaces the first by the same bytes.
 from __future__ import annotations
 
 import logging
+import os
 import pickle
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -21,12 +23,17 @@ from moodlens.cluster.work import Outcome, Work, Worker
 from moodlens.errors import MissingExtraError, MoodlensError, SettingsError
 
 
-def need_ray() -> Any:
+def need_ray(*, alone: bool = False) -> Any:
     """The package.
+
+    Args:
+        alone: a cluster of this machine will be started.
 
     Raises:
         MissingExtraError: it is not installed.
     """
+    if alone and "ray" not in sys.modules:
+        os.environ.setdefault(ON_LOOPBACK, "0")  # read when Ray is imported
     try:
         import ray
         import ray.data
@@ -35,6 +42,8 @@ def need_ray() -> Any:
     return ray
 
 
+ON_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""0: a cluster of this machine alone, whose own ports are not open to others, on Linux too."""
 _LOADED: dict[str, Worker] = {}
 """Of this process, by the object that holds its `Work`: a Ray worker serves many tasks."""
 
@@ -87,7 +96,7 @@ def run_ray(
         SettingsError: there is no cluster at that address.
         MoodlensError: the model can't be used, or the output can't be written.
     """
-    ray = need_ray()
+    ray = need_ray(alone=address is None)
     mine = _connect(ray, address, workers)
     try:
         yield from _pipeline(ray, work, chunks, workers, attempts, stopped)

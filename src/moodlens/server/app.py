@@ -34,6 +34,7 @@ def create_app(
     *,
     model: str | None = None,
     detector: str | None = None,
+    send_id: bool = True,
 ) -> FastAPI:
     """An ASGI app; its networks are loaded when it starts.
 
@@ -41,6 +42,7 @@ def create_app(
         settings: None: those of the environment.
         model: a model SPEC; None: `MOODLENS_MODEL`, else the packaged one.
         detector: None: `MOODLENS_DETECTOR`, else auto.
+        send_id: answers have `X-Request-ID`; False where a proxy in front sets it.
 
     Raises:
         SettingsError: a setting makes no sense, or the file of keys can't be read.
@@ -91,6 +93,7 @@ def create_app(
         engine=lambda: app.state.engine,
         keys=Keys(settings.keys_file) if settings.keys_file else None,
         rates=Rates(settings.rate) if settings.rate else None,
+        send_id=send_id,
     )
     if settings.cors:  # outside the gate: a browser asks first, and without a key
         app.add_middleware(

@@ -38,6 +38,7 @@ class Gate:
         engine: Callable[[], Engine | None],
         keys: Keys | None,
         rates: Rates | None,
+        send_id: bool = True,
     ) -> None:
         self._app = app
         self._settings = settings
@@ -45,6 +46,7 @@ class Gate:
         self._engine = engine
         self._keys = keys
         self._rates = rates
+        self._send_id = send_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification."""
@@ -66,7 +68,8 @@ class Gate:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                if self._send_id:
+                    MutableHeaders(scope=message)["X-Request-ID"] = request_id
             await send(message)
 
         try:
