@@ -32,7 +32,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from websockets.asyncio.client import connect
 
 XSRF_COOKIE = "_streamlit_xsrf"
-PATIENCE_S = 180.0
+PATIENCE_S = 60.0
 
 
 @contextmanager

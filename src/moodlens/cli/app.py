@@ -43,6 +43,8 @@ def app(
         "--logger.level=warning",
         "--client.toolbarMode=viewer",
         "--server.maxUploadSize=50",
+        "--server.fileWatcherType=none",  # the app's files do not change while it runs
+        "--runner.postScriptGC=false",  # it would stop all video for 0.1 s after every update
         "--theme.light.primaryColor=#0072B2",
         "--theme.light.textColor=#0e1117",  # captions at 60 % of it stay readable
         "--theme.dark.primaryColor=#56B4E9",

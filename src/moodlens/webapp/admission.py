@@ -22,6 +22,11 @@ class Seat:
         """The viewer is there; False when the seat was lost to another meanwhile."""
         return self._house.beat(self._number)
 
+    @property
+    def held(self) -> bool:
+        """Whether the place is still this viewer's: not given back, and not silent for too long."""
+        return self._house.holds(self._number)
+
     def leave(self) -> None:
         """Give the seat back; again does nothing."""
         self._house.leave(self._number)
@@ -69,6 +74,12 @@ class Admission:
                     return False
             self._seen[number] = self._clock()
             return True
+
+    def holds(self, number: int) -> bool:
+        """See `Seat.held`."""
+        with self._lock:
+            self._clear_out()
+            return number in self._seen
 
     def leave(self, number: int) -> None:
         """See `Seat.leave`."""

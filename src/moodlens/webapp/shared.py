@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -58,6 +60,15 @@ def shared_history() -> History:
 def turns() -> threading.Semaphore:
     """As many pictures are decoded at once as there are cores, so that memory stays bounded."""
     return threading.Semaphore(max(cores(), 1))
+
+
+@st.cache_resource(show_spinner=False)
+def live_workers() -> ThreadPoolExecutor:
+    """They analyse all live viewers' frames, one for each core: more would only delay them."""
+    # What is loaded by now stays; a garbage collector that looks through it stops all video.
+    gc.collect()
+    gc.freeze()
+    return ThreadPoolExecutor(max(cores(), 1), "live")
 
 
 @st.cache_resource(show_spinner=False)

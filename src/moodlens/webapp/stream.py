@@ -137,10 +137,16 @@ class LiveView:
         self._summary = Summary("live")
         self._paused_s = 0.0
         self._paused_at: float | None = None
+        self._over = False
 
     def _open_session(self, choices: LiveChoices) -> StreamState:
         viewer = _Viewer(self._lens, choices.min_face_px)
         return StreamState(viewer, StreamOptions(smoothing_s=choices.smoothing_s))
+
+    @property
+    def seated(self) -> bool:
+        """Whether this viewer has a place now, from START on."""
+        return self._seat is not None and self._seat.held
 
     def choose(self, choices: LiveChoices) -> None:
         """Change what the viewer set; other smoothing or face size starts the tracks anew."""
@@ -149,18 +155,19 @@ class LiveView:
             if (old.smoothing_s, old.min_face_px) != (choices.smoothing_s, choices.min_face_px):
                 self._session = self._open_session(choices)
 
-    def recv(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """The next frame of the stream, annotated; the newest where several wait."""
+    def recv(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        """The next frame of the stream, annotated: (height, width, 3) BGR, for nobody to change."""
         came = self._clock()
-        if self._seat is None or not self._seat.beat():
-            self._seat = None
-            return frame
         with self._lock:
+            if self._over or self._seat is None or not self._seat.beat():
+                self._seat = None
+                untouched: NDArray[np.uint8] = frame.to_ndarray(format="bgr24")
+                return untouched
             self._came = came
             choices, session, held = self._choices, self._session, self._image
             self._pause(choices.paused, came)
         if choices.paused and held is not None:
-            return av.VideoFrame.from_ndarray(held, format="bgr24")
+            return held
         image = frame.to_ndarray(format="bgr24")
         if choices.mirror:
             image = np.ascontiguousarray(image[:, ::-1])
@@ -170,13 +177,14 @@ class LiveView:
         with self._lock:
             self._image = shown
             self._note(analysis, came, None if frame.time is None else float(frame.time))
-        return av.VideoFrame.from_ndarray(shown, format="bgr24")
+        return shown
 
     def on_ended(self) -> None:
         """Called when the stream ends: the seat is free again."""
-        if self._seat is not None:
-            self._seat.leave()
         with self._lock:
+            self._over = True  # a frame that is still waiting must not take the seat again
+            if self._seat is not None:
+                self._seat.leave()
             self._image = None
 
     def _pause(self, paused: bool, now: float) -> None:

@@ -6,16 +6,16 @@ import asyncio
 import gc
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import av
 import numpy as np
-import pytest
 from aiortc import MediaStreamTrack
-from streamlit_webrtc.process import AsyncVideoProcessTrack
 
 from moodlens.lens import Lens
 from moodlens.webapp.admission import Admission
+from moodlens.webapp.link import LiveLink
 from moodlens.webapp.stream import LiveView
 
 TIMES = 50
@@ -35,29 +35,29 @@ class Camera(MediaStreamTrack):
         return frame
 
 
-async def open_and_close(lens: Lens, house: Admission) -> weakref.ref[LiveView]:
-    """One viewer, through the track that the page's video component makes."""
+async def open_and_close(
+    lens: Lens, house: Admission, pool: ThreadPoolExecutor
+) -> weakref.ref[LiveView]:
+    """One viewer, through the link that the page hands to its video component."""
     view = LiveView(lens, seat=house.take())
-    track = AsyncVideoProcessTrack(Camera(), view)
-    for _ in range(5000):
-        await track.recv()
-        if view.state().frames:
-            break
+    link = LiveLink(pool, lambda: view)
+    link.addTrack(Camera())
+    link.start()
+    await asyncio.wait_for(link.source.recv(), 60)
     assert view.state().frames, "no frame was analysed"
     assert house.taken == 1
-    await asyncio.to_thread(track.stop)
+    await asyncio.to_thread(link.stop)
     return weakref.ref(view)
 
 
-# streamlit-webrtc leaves its worker's event loop to the garbage collector, which warns of it
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 def test_fifty_opens_and_closes_leave_nothing_behind() -> None:
     lens, house = Lens(), Admission(1)
+    pool = ThreadPoolExecutor(1)
 
     async def all_of_them() -> list[weakref.ref[LiveView]]:
-        return [await open_and_close(lens, house) for _ in range(TIMES)]
+        return [await open_and_close(lens, house, pool) for _ in range(TIMES)]
 
-    asyncio.run(open_and_close(lens, house))  # whatever is made once is there now
+    asyncio.run(open_and_close(lens, house, pool))  # whatever is made once is there now
     gc.collect()
     threads = set(threading.enumerate())
     lenses = sum(isinstance(thing, Lens) for thing in gc.get_objects())
@@ -67,3 +67,4 @@ def test_fifty_opens_and_closes_leave_nothing_behind() -> None:
     assert [t.name for t in threading.enumerate() if t not in threads] == []
     assert sum(isinstance(thing, Lens) for thing in gc.get_objects()) == lenses
     assert [ref for ref in views if ref() is not None] == []
+    pool.shutdown()

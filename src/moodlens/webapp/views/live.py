@@ -10,8 +10,9 @@ from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
 from moodlens.errors import MoodlensError
 from moodlens.webapp import cards, charts, figures
+from moodlens.webapp.link import LiveLink
 from moodlens.webapp.sessions import offer_to_save, session_figures
-from moodlens.webapp.shared import ice_servers, live_seats, shared_lens
+from moodlens.webapp.shared import ice_servers, live_seats, live_workers, shared_lens
 from moodlens.webapp.stream import WINDOW_S, LiveChoices, LiveState, LiveView
 from moodlens.webapp.suggestions import suggestions
 from moodlens.webapp.text import plain
@@ -79,7 +80,10 @@ def _choices(holder: dict[str, Any]) -> tuple[LiveChoices, str]:
 def _stream(holder: dict[str, Any], choices: LiveChoices, detector: str) -> Any:
     """The video and its buttons; None when the machine is full or the detector can't be used."""
     seats = live_seats()
-    if seats.full and not holder.get("playing"):
+    own: LiveView | None = holder.get("view")
+    # Between START and the first frame the place is taken and nothing plays yet.
+    seated = holder.get("playing") or (own is not None and own.seated)
+    if seats.full and not seated:
         st.warning(
             f"All {seats.capacity} live places of this machine are taken, so that everybody keeps "
             "a smooth picture. Please try again in a minute; the Picture page works meanwhile.",
@@ -98,9 +102,15 @@ def _stream(holder: dict[str, Any], choices: LiveChoices, detector: str) -> Any:
         holder.pop("saved", None)
         return view
 
+    link: LiveLink | None = holder.get("link")
+    if link is None or link.ended:
+        link = holder["link"] = LiveLink(live_workers(), start)
+    link.make_view = start  # with the choices of now
     context = webrtc_streamer(
         key="live",
         mode=WebRtcMode.SENDRECV,
+        sink_video_track=link,
+        source_video_track=link.source,
         rtc_configuration={"iceServers": ice_servers()},
         media_stream_constraints={
             "video": {
@@ -110,8 +120,6 @@ def _stream(holder: dict[str, Any], choices: LiveChoices, detector: str) -> Any:
             },
             "audio": False,
         },
-        video_processor_factory=start,
-        async_processing=True,
         translations={
             "device_access_denied": "The camera was denied. Allow it for this address in the "
             "browser's settings, then reload the page.",
@@ -133,7 +141,7 @@ def _beside(context: Any, holder: dict[str, Any]) -> None:
     if context is None:
         return
     started = context.state.playing or context.state.signalling
-    view: LiveView | None = context.video_processor if started else None
+    view: LiveView | None = holder.get("view") if started else None
     state = None if view is None else view.state()
     if not started:
         st.info(CONSENT, icon="🔒")
