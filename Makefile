@@ -44,15 +44,27 @@ $(VENV)/.installed-%: requirements/%.txt pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --quiet --no-deps -e .
 	@touch $@
 
-# The browser tests drive Chromium; PostgreSQL is tested where Debian's package is there.
+# The browser tests drive Chromium and fail without it; the tests of the history database run on
+# PostgreSQL, too, and say that they skip it where it can't be installed.
+APT := DEBIAN_FRONTEND=noninteractive apt-get -qq
+MAY_INSTALL := command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]
+
 system-packages:
 	@command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || { \
-	    if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+	    if $(MAY_INSTALL); then \
 	        echo "installing chromium for the browser tests"; \
-	        { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium fonts-noto-color-emoji >/dev/null; } \
+	        { $(APT) update && $(APT) install -y --no-install-recommends chromium fonts-noto-color-emoji >/dev/null; } \
 	            || { echo "chromium could not be installed: install it, then run make test again"; exit 1; }; \
 	    else \
 	        echo "the browser tests need Chromium: install it (Debian: sudo apt-get install chromium), then run make test again"; exit 1; \
+	    fi; }
+	@command -v pg_ctl >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
+	    if $(MAY_INSTALL); then \
+	        echo "installing postgresql for the tests of the history database"; \
+	        { $(APT) update && $(APT) install -y --no-install-recommends postgresql >/dev/null; } \
+	            || echo "postgresql could not be installed: the tests of the history run on SQLite alone"; \
+	    else \
+	        echo "without PostgreSQL the tests of the history run on SQLite alone (Debian: sudo apt-get install postgresql)"; \
 	    fi; }
 
 clean:

@@ -28,6 +28,7 @@ KEEP_CAMERA = """
 """
 SEATS = max(2 * len(os.sched_getaffinity(0)), 2)
 RATE = re.compile(r"\d+ frames a second")
+FULL = "live places"
 
 
 def video(page: Page, address: str) -> FrameLocator:
@@ -76,20 +77,45 @@ def test_viewers_who_come_and_go_leave_their_seats_and_no_thread(
     address, process = app_served
     threads = []
     for _ in range(SEATS + 1):
-        frame = video(camera_page, address)
-        seated = camera_page.locator("iframe").first
-        for _ in range(30):  # a tab that was closed keeps its seat for up to twelve seconds
-            expect(seated.or_(camera_page.get_by_text("live places"))).to_be_visible()
-            if seated.is_visible():
-                break
-            camera_page.wait_for_timeout(1000)
-            camera_page.get_by_role("button", name="Try again").click()
-        frame.get_by_role("button", name="START").click()
-        expect(camera_page.get_by_text(RATE)).to_be_visible()
+        sit_down(camera_page, address)
         camera_page.goto("about:blank")  # as a closed tab: nobody pressed STOP
         threads.append(settled_threads(process))
     # each stream has at least three threads of its own, so one that stays behind would show
     assert threads[-1] <= threads[0] + 2, threads
+
+
+def test_the_last_place_plays_and_the_next_viewer_is_told(
+    camera_page: Page, app_address: str
+) -> None:
+    browser = camera_page.context.browser
+    assert browser is not None
+    pages = [browser.new_page() for _ in range(SEATS)]
+    for page in pages:
+        page.set_default_timeout(90_000)
+        sit_down(page, app_address)
+    camera_page.goto(f"{app_address}/live")
+    expect(camera_page.get_by_text(FULL)).to_be_visible()
+    expect(camera_page.locator("iframe")).to_have_count(0)
+    for page in pages:  # and nobody who was there has lost their place
+        expect(page.get_by_text(RATE)).to_be_visible()
+    pages[0].frame_locator("iframe").first.get_by_role("button", name="STOP").click()
+    expect(pages[0].get_by_role("heading", name="Your session")).to_be_visible()
+    camera_page.get_by_role("button", name="Try again").click()
+    expect(camera_page.locator("iframe").first).to_be_visible()
+
+
+def sit_down(page: Page, address: str) -> None:
+    """Open the page, wait for a place, and start the video."""
+    frame = video(page, address)
+    seated = page.locator("iframe").first
+    for _ in range(30):  # a tab that was closed keeps its seat for up to twelve seconds
+        expect(seated.or_(page.get_by_text(FULL))).to_be_visible()
+        if seated.is_visible():
+            break
+        page.wait_for_timeout(1000)
+        page.get_by_role("button", name="Try again").click()
+    frame.get_by_role("button", name="START").click()
+    expect(page.get_by_text(RATE)).to_be_visible()
 
 
 def settled_threads(process: int) -> int:
