@@ -10,6 +10,7 @@ import pytest
 
 from moodlens.artifacts import resolve_model
 from moodlens.detection.own import (
+    CLOSER,
     PACKAGED,
     MoodlensDetector,
     cell_corners,
@@ -98,6 +99,66 @@ def test_the_packaged_file_is_small_and_says_what_it_is() -> None:
     detector = MoodlensDetector()
     assert PACKAGED.stat().st_size <= 800_000
     assert {"name", "version", "licence", "data", "metrics"} <= set(detector.card)
+
+
+class Answers:
+    """In place of the network: one answer for a 64x64 frame, others for closer looks."""
+
+    def __init__(self, first: float, closer: dict[int, tuple[int, float]]) -> None:
+        self.first, self.closer = first, closer
+        self.looks: list[int] = []
+
+    def run(self, _names: None, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+        side = feed["pictures"].shape[-1]
+        self.looks.append(side)
+        cells = np.zeros((sum((side // s) ** 2 for s in STRIDES), 15), np.float32)
+        if side == 64:
+            cells[18, 0] = self.first
+        elif side in self.closer:
+            cell, score = self.closer[side]
+            cells[cell, 0] = score
+            cells[cell, 3:5] = np.log(side / 1.5 / 8)  # the face fills what is looked at
+        return [cells]
+
+
+def looking(first: float, **closer: tuple[int, float]) -> tuple[MoodlensDetector, Answers]:
+    detector = MoodlensDetector(min_score=0.5)
+    answers = Answers(first, {int(k[1:]): v for k, v in closer.items()})
+    detector._session = answers
+    return detector, answers
+
+
+FRAME = np.full((64, 64, 3), 90, np.uint8)
+MIDDLE = {96: 6 * 12 + 6, 128: 8 * 16 + 8}
+"""The cell whose corner is the middle of a closer look."""
+
+
+def test_a_clear_face_is_looked_at_once() -> None:
+    detector, answers = looking(0.9)
+    assert detector.detect(FRAME, min_face_px=12).scores.tolist() == pytest.approx([0.9])
+    assert answers.looks == [64]
+
+
+def test_a_doubtful_face_that_closer_looks_confirm_stays() -> None:
+    detector, answers = looking(0.4, s96=(MIDDLE[96], 0.8), s128=(MIDDLE[128], 0.5))
+    found = detector.detect(FRAME, min_face_px=12)
+    assert found.scores.tolist() == pytest.approx([(0.4 + 0.8 + 0.5) / 3])
+    assert answers.looks == [64, 96, 128]
+    centre = (found.boxes_xyxy[0, :2] + found.boxes_xyxy[0, 2:]) / 2
+    np.testing.assert_allclose(centre, [16, 16], atol=0.01)
+
+
+def test_a_doubtful_face_that_is_none_from_near_is_dropped() -> None:
+    detector, answers = looking(0.65)
+    assert len(detector.detect(FRAME, min_face_px=12)) == 0
+    assert 96 in answers.looks
+
+
+def test_an_answer_about_another_place_confirms_nothing() -> None:
+    detector, answers = looking(0.65, s96=(0, 0.9))
+    box = np.array([0, 0, 16, 16], np.float32)
+    assert detector._look_closer(FRAME, box, CLOSER[0]) is None
+    assert answers.looks == [96]
 
 
 @pytest.mark.parametrize(
