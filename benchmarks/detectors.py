@@ -237,9 +237,9 @@ def table(rows: list[Row], scenes: int, faces: int) -> str:
         line("emotion right, detected, cropped, classified", [percent(r.accuracy) for r in rows]),
         line(f"faces missed, of {faces}", [str(r.missed) for r in rows]),
         "",
-        "Faces are of 48 to 200 pixels in the last two lines and the first. Landmark errors are in distances "
-        "between the eyes, against the mean of six looks of YuNet at the enlarged picture; "
-        "YuNet's own column is one look of it. False boxes touch no face; some backgrounds hold "
+        "Faces are of 48 to 200 pixels in the last two lines and the first. Landmark errors are in "
+        "distances between the eyes, against the mean of six looks of YuNet at the enlarged "
+        "picture; YuNet's own column is one look of it. False boxes touch no face; some backgrounds hold "
         "things that look like one. Times are of this machine; their ratio matters.",
         "",
     ]

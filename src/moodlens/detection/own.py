@@ -2,8 +2,8 @@
 
 Its answers are coded as YuNet codes them (see `moodlens.detection.yunet`). Several cells answer
 for each face; their answers are averaged, as in Bazarevsky et al. 2019 (arXiv:1907.05047), which
-steadies box and landmarks. Where the network is in doubt it looks again, closer, as the cascades
-since Viola and Jones 2001 do: what is a face at one scale is one at another, a chance pattern is not.
+steadies box and landmarks. Where the network is in doubt it looks again, closer, as cascades have
+done since Viola and Jones 2001: a face is one at any scale, a chance pattern is not.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def build_network(recipe: NetworkRecipe, *, votes: int = 0, fused: bool = False)
             x = block(x, width, strides, f"stage{stage}_block{index}")
     x = keras.layers.Activation("linear", dtype="float32", name=FEATURES_LAYER)(x)
     x = keras.layers.GlobalAveragePooling2D(dtype="float32", name=POOL_LAYER)(x)
-    # with a seed of its own, whose state a checkpoint holds; without, torch draws from its global one
+    # a seed of its own has a state that a checkpoint holds; without, torch's global one is drawn on
     head = keras.layers.Dropout(recipe.dropout, seed=1, dtype="float32", name="dropout")(x)
     logits = keras.layers.Dense(7, dtype="float32", name=LOGITS_LAYER)(head)
     if not votes:
