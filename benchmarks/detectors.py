@@ -239,8 +239,9 @@ def table(rows: list[Row], scenes: int, faces: int) -> str:
         "",
         "Faces are of 48 to 200 pixels in the last two lines and the first. Landmark errors are in "
         "distances between the eyes, against the mean of six looks of YuNet at the enlarged "
-        "picture; YuNet's own column is one look of it. False boxes touch no face; some backgrounds hold "
-        "things that look like one. Times are of this machine; their ratio matters.",
+        "picture; YuNet's own column is one look of it. False boxes touch no face; some "
+        "backgrounds hold things that look like one. Times are of this machine; their ratio "
+        "matters.",
         "",
     ]
     return "\n".join(lines)
