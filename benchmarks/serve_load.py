@@ -3,7 +3,8 @@
     python benchmarks/serve_load.py picture.jpg --json serve.json
 
 The server is a process of its own on loopback; the clients share the machine with it, so the
-figures are those of both together.
+figures are those of both together. `others` is the share of a core that all other processes took
+meanwhile: figures count when it is near 0.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -26,127 +27,11 @@ import cv2
 import numpy as np
 import websockets
 
+from load_client import closed_loop, open_loop, quantiles
 from moodlens.evaluation.bench import describe_machine
 
 START_S = 60.0
-
-
-@dataclass
-class Answers:
-    """Times in seconds of the accepted and of the refused requests."""
-
-    good: list[float] = field(default_factory=list)
-    refused: list[float] = field(default_factory=list)
-    other: dict[int, int] = field(default_factory=dict)
-
-    def add(self, status: int, seconds: float) -> None:
-        if status == 200:
-            self.good.append(seconds)
-        elif status == 503:
-            self.refused.append(seconds)
-        else:
-            self.other[status] = self.other.get(status, 0) + 1
-
-    def told(self, seconds: float) -> dict[str, Any]:
-        return {
-            "seconds": round(seconds, 1),
-            "accepted": len(self.good),
-            "accepted_per_s": round(len(self.good) / seconds, 1),
-            "accepted_ms": quantiles(self.good),
-            "refused": len(self.refused),
-            "refused_ms": quantiles(self.refused),
-            "other": self.other,
-        }
-
-
-def quantiles(seconds: list[float]) -> dict[str, float]:
-    if not seconds:
-        return {}
-    found = np.quantile(seconds, [0.5, 0.95, 0.99])
-    return {n: round(1000 * float(v), 1) for n, v in zip(("p50", "p95", "p99"), found, strict=True)}
-
-
-class Connection:
-    """One kept-alive HTTP connection that sends the same request again and again."""
-
-    def __init__(self, port: int, body: bytes) -> None:
-        self._port = port
-        head = (
-            f"POST /v1/analyze HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
-            f"Content-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        self._request = head.encode() + body
-        self._reader: asyncio.StreamReader | None = None
-        self._writer: asyncio.StreamWriter | None = None
-
-    async def ask(self) -> int:
-        """The status of the answer."""
-        if self._reader is None or self._writer is None:
-            self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
-        self._writer.write(self._request)
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        length = re.search(rb"(?i)content-length: (\d+)", head)
-        await self._reader.readexactly(int(length[1]) if length else 0)
-        if b"connection: close" in head.lower():
-            self.close()
-        return int(head.split(b" ", 2)[1])
-
-    def close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-        self._reader = self._writer = None
-
-
-async def closed_loop(port: int, body: bytes, connections: int, seconds: float) -> Answers:
-    """Each connection asks again as soon as it has its answer; after a 503 it waits a little."""
-    answers = Answers()
-    until = time.perf_counter() + seconds
-
-    async def one() -> None:
-        connection = Connection(port, body)
-        while (started := time.perf_counter()) < until:
-            status = await connection.ask()
-            answers.add(status, time.perf_counter() - started)
-        connection.close()
-
-    await asyncio.gather(*(one() for _ in range(connections)))
-    return answers
-
-
-async def open_loop(port: int, body: bytes, rate: float, seconds: float, most: int) -> Answers:
-    """Requests at a fixed rate, whether answered or not, on at most so many connections."""
-    answers = Answers()
-    idle: list[Connection] = [Connection(port, body) for _ in range(most)]
-    work: set[asyncio.Task[None]] = set()
-    unsent = 0
-
-    async def one(connection: Connection) -> None:
-        started = time.perf_counter()
-        try:
-            status = await connection.ask()
-        except (OSError, asyncio.IncompleteReadError):
-            connection.close()
-            status = 0
-        answers.add(status, time.perf_counter() - started)
-        idle.append(connection)
-
-    began = time.perf_counter()
-    sent = 0
-    while (now := time.perf_counter() - began) < seconds:
-        while sent < now * rate:
-            sent += 1
-            if idle:
-                task = asyncio.create_task(one(idle.pop()))
-                work.add(task)
-                task.add_done_callback(work.discard)
-            else:
-                unsent += 1
-        await asyncio.sleep(0.002)
-    if work:
-        await asyncio.wait(work, timeout=30)
-    if unsent:
-        answers.other[-1] = unsent
-    return answers
+WHAT = ("batches", "overload", "streams", "memory")
 
 
 async def streams(
@@ -194,6 +79,16 @@ def resident_mib(pid: int) -> float:
     return round(int(found[1]) / 1024, 1) if found else float("nan")
 
 
+def others(server: int) -> float:
+    """Seconds of processors that neither a server nor this process took, so far (Linux)."""
+    ticks = [int(n) for n in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
+    busy = sum(ticks[:8]) - ticks[3] - ticks[4]
+    for pid in (server, os.getpid()):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        busy -= int(fields[11]) + int(fields[12])
+    return busy / os.sysconf("SC_CLK_TCK")
+
+
 class Server:
     """`moodlens serve` as a process of its own."""
 
@@ -209,7 +104,7 @@ class Server:
 
     def __enter__(self) -> Server:
         until = time.monotonic() + START_S
-        while time.monotonic() < until:
+        while time.monotonic() < until and self.process.poll() is None:
             try:
                 with urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2) as answer:
                     if answer.status == 200:
@@ -242,7 +137,10 @@ def main() -> None:
     ask.add_argument("--detector", default="auto")
     ask.add_argument("--seconds", type=float, default=15.0)
     ask.add_argument("--connections", type=int, default=16)
-    ask.add_argument("--many", type=int, default=20_000, help="requests of the memory run; 0: none")
+    ask.add_argument("--many", type=int, default=100_000, help="requests of the memory run")
+    ask.add_argument(
+        "--what", nargs="+", default=WHAT, choices=WHAT, help="parts of it; memory takes minutes"
+    )
     ask.add_argument("--json", type=Path)
     given = ask.parse_args()
     body = as_frame(given.picture)
@@ -257,24 +155,50 @@ def main() -> None:
         found[name] = value
         print(name, json.dumps(value), flush=True)
 
-    for name, most in (("one_by_one", "1"), ("batched", "32"), ("one_by_one_again", "1")):
-        with Server(given.detector, MOODLENS_SERVE_BATCH_FACES=most) as server:
-            asyncio.run(closed_loop(server.port, body, given.connections, 2))
-            answers = asyncio.run(closed_loop(server.port, body, given.connections, given.seconds))
-            tell(name, answers.told(given.seconds))
+    def run(name: str, server: Server, answers: Callable[[], Any], **more: Any) -> dict[str, Any]:
+        before, began = others(server.process.pid), time.perf_counter()
+        told = answers()
+        seconds = time.perf_counter() - began
+        told = told if isinstance(told, dict) else told.told(seconds)
+        told |= {"others": round((others(server.process.pid) - before) / seconds, 2)} | more
+        tell(name, told)
+        return told
+
+    def closed(server: Server, seconds: float = given.seconds) -> Callable[[], Any]:
+        return lambda: closed_loop(server.port, body, given.connections, seconds)
+
+    waits = [("one_by_one", "1", "0"), ("batched", "32", "0"), ("waiting_2_ms", "32", "2")]
+    for name, most, wait in [*waits, ("one_by_one_again", "1", "0")] * ("batches" in given.what):
+        batches = {"MOODLENS_SERVE_BATCH_FACES": most, "MOODLENS_SERVE_BATCH_WAIT_MS": wait}
+        with Server(given.detector, **batches) as server:
+            closed(server, 2)()
+            run(name, server, closed(server))
     with Server(given.detector) as server:
-        asyncio.run(closed_loop(server.port, body, given.connections, 2))
-        held = found["batched"]["accepted_per_s"]
-        overload = asyncio.run(open_loop(server.port, body, 10 * held, given.seconds, 400))
-        tell("overload", overload.told(given.seconds) | {"asked_per_s": round(10 * held)})
-        tell("streams", asyncio.run(streams(server.port, body, 8, 15, given.seconds)))
-        if given.many:
-            asyncio.run(closed_loop(server.port, body, given.connections, 5))
-            before = resident_mib(server.process.pid)
-            seconds = given.many / held
-            answers = asyncio.run(closed_loop(server.port, body, given.connections, seconds))
-            after = resident_mib(server.process.pid)
-            tell("memory", {"requests": len(answers.good), "before": before, "after": after})
+        closed(server, 2)()
+        held = run("held", server, closed(server))["accepted_per_s"]
+        if "overload" in given.what:
+            rate = 10 * held
+            run(
+                "overload",
+                server,
+                lambda: open_loop(server.port, body, rate, given.seconds, 400),
+                asked_per_s=round(rate),
+            )
+        if "streams" in given.what:
+            run(
+                "streams",
+                server,
+                lambda: asyncio.run(streams(server.port, body, 8, 15, given.seconds)),
+            )
+        if "memory" in given.what:
+            closed(server, 5)()
+            done, resident = 0, [resident_mib(server.process.pid)]
+            while done < given.many:  # a look at every tenth
+                answers = closed(server, given.many / held / 10)()
+                done += len(answers.good)
+                resident.append(resident_mib(server.process.pid))
+                print(done, resident[-1], flush=True)
+            tell("memory", {"requests": done, "resident_mib": resident})
     if given.json:
         given.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from moodlens.server import ServerSettings
 
 command = typer.Typer(add_completion=False)
+SWITCH_S = 0.001
+"""How long a thread that works on a picture may keep the interpreter from the one that answers."""
 
 
 class Engine(StrEnum):
@@ -83,9 +86,12 @@ def _here(
     """One process, until it is stopped."""
     import uvicorn
 
+    from moodlens.lens import Lens
     from moodlens.server import create_app
     from moodlens.server.logs import configure
 
+    sys.setswitchinterval(SWITCH_S)
+    Lens(model=model, detector=detector)  # what can't be used is one line, before a port is opened
     app = create_app(settings, model=model, detector=detector)
     configure(log_level)
     server = uvicorn.Server(

@@ -64,7 +64,7 @@ class Engine:
     @property
     def full(self) -> bool:
         """Whether one more picture would be too many."""
-        return self._depth >= self.settings.queue
+        return self._depth >= self.settings.room
 
     def analyze(self, pictures: list[tuple[str, bytes]]) -> list[Future[Analysis]]:
         """Each picture (its name and bytes) on its own; a bad one gives a result with its error.
@@ -96,7 +96,7 @@ class Engine:
 
     def _submit(self, work: Any, inputs: Sequence[tuple[Any, ...]]) -> list[Future[Any]]:
         with self._lock:
-            if self._depth + len(inputs) > self.settings.queue:
+            if self._depth + len(inputs) > self.settings.room:
                 self.measures.rejected.labels("queue").inc()
                 raise Refusal(503, "too much to do at the moment; try again", Retry_After="1")
             self._depth += len(inputs)

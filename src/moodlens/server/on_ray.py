@@ -105,7 +105,7 @@ def build(given: ReplicaOptions | dict[str, Any]) -> Any:
         Replica,
         name=NAME,
         # the gate must see a request to refuse it; a stream counts as a request while it is open
-        max_ongoing_requests=2 * settings.queue + settings.max_streams,
+        max_ongoing_requests=2 * settings.room + settings.max_streams,
         ray_actor_options={"num_cpus": args.cpus},
         autoscaling_config={
             "min_replicas": args.min_replicas,

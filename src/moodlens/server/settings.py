@@ -16,7 +16,9 @@ class ServerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MOODLENS_SERVE_", extra="ignore", frozen=True)
 
-    queue: int = Field(default=32, ge=1, description="pictures in work at once; more: 503")
+    queue: int = Field(
+        default=0, ge=0, description="pictures in work at once; more: 503; 0: eight a thread"
+    )
     workers: int = Field(default=0, ge=0, le=256, description="threads; 0: three for two cores")
     batch_faces: int = Field(
         default=32, ge=1, description="most faces in one call of the network; 1: no batching"
@@ -51,6 +53,11 @@ class ServerSettings(BaseSettings):
     def threads(self) -> int:
         """How many pictures are worked on at the same time: one may wait for the network."""
         return self.workers or max(2, cores() + cores() // 2)
+
+    @property
+    def room(self) -> int:
+        """Pictures in work at once: as many as are done well before a caller gives up waiting."""
+        return self.queue or 8 * self.threads
 
     @property
     def calls(self) -> int:

@@ -76,8 +76,8 @@ def test_rates_are_for_each_name() -> None:
 
 
 def test_settings_that_make_no_sense_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SettingsError, match="queue=0"):
-        load_settings(queue=0)
+    with pytest.raises(SettingsError, match="queue=-1"):
+        load_settings(queue=-1)
     monkeypatch.setenv("MOODLENS_SERVE_TIMEOUT_S", "soon")
     with pytest.raises(SettingsError, match="timeout_s='soon'"):
         load_settings()
