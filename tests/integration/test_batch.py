@@ -106,3 +106,42 @@ def test_a_wrong_model_is_one_line(tmp_path: Path) -> None:
         run_batch(str(pictures), str(tmp_path / "out"), BatchOptions(model=str(wrong), workers=1))
     assert "wrong.onnx" in str(told.value)
     assert len(str(told.value).splitlines()) == 1
+
+
+def test_a_bucket_in_and_out_has_the_rows_of_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moto = pytest.importorskip("moto.server")
+    boto3 = pytest.importorskip("boto3")
+    s3fs = pytest.importorskip("s3fs")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        s3fs.S3FileSystem.clear_instance_cache()
+        pictures = make_pictures(tmp_path / "in", 6)
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="photos")
+        for path in pictures.iterdir():
+            client.upload_file(str(path), "photos", f"in/{path.name}")
+        client.close()
+        options = BatchOptions(workers=1, chunk=4)
+        done = run_batch("s3://photos/in", "s3://photos/out", options)
+        assert (done.done, done.failed) == (7, 1)
+        assert run_batch("s3://photos/in", "s3://photos/out", options).skipped == 7
+        s3fs.S3FileSystem().get("photos/out", str(tmp_path / "got"), recursive=True)
+    finally:
+        server.stop()
+        s3fs.S3FileSystem.clear_instance_cache()
+    run_batch(str(pictures), str(tmp_path / "out"), options)
+    got, ours = table(tmp_path / "got"), table(tmp_path / "out")
+    for row in [*got, *ours]:
+        row["source"] = Path(row["source"]).name
+        row["error"] = row["error"] is not None  # it names the source
+    assert got == ours

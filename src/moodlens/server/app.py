@@ -18,6 +18,7 @@ from moodlens.server.keys import Keys, Rates
 from moodlens.server.logs import logger
 from moodlens.server.measures import Measures
 from moodlens.server.problems import Problem, add_handlers
+from moodlens.server.schemas import EXAMPLES
 from moodlens.server.settings import ServerSettings, load_settings
 
 DESCRIPTION = """
@@ -106,7 +107,7 @@ def create_app(
 
 
 def _document_problems(app: FastAPI) -> None:
-    """The shape of errors belongs to the OpenAPI page, too."""
+    """The shape of errors belongs to the OpenAPI page, too, and examples with their nulls."""
     plain = app.openapi
 
     def openapi() -> dict[str, object]:
@@ -114,6 +115,8 @@ def _document_problems(app: FastAPI) -> None:
             schema = plain()
             schemas = schema["components"]["schemas"]
             schemas["Problem"] = Problem.model_json_schema()
+            for name, example in EXAMPLES.items():  # FastAPI's own way would drop the nulls
+                schemas[name]["examples"] = [example]
             app.openapi_schema = schema
         return app.openapi_schema
 

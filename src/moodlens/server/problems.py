@@ -13,6 +13,17 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
+EXAMPLES = {
+    400: "Too many files. Maximum number of files is 16.",
+    401: "an API key is needed: Authorization: Bearer …",
+    408: "the body did not come within 10 s",
+    413: "the body has more than 20 MB",
+    415: "text/plain: expected a picture, or a form (multipart/form-data) of them",
+    422: "picture: not a picture (its bytes are of no known picture format)",
+    429: "too many requests",
+    503: "too much to do at the moment; try again",
+    504: "no answer within 10 s",
+}
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 
 
@@ -54,10 +65,20 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {
         status: {
             "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: {"schema": schema}},
+            "content": {MEDIA_TYPE: {"schema": schema, "example": _example(status)}},
         }
         for status in statuses
     }
+
+
+def _example(status: int) -> dict[str, Any]:
+    problem = Problem(
+        title=_PHRASES[status],
+        status=status,
+        detail=EXAMPLES[status],
+        request_id="5f0c2a9be1d34c77",
+    )
+    return problem.model_dump()
 
 
 def add_handlers(app: FastAPI) -> None:

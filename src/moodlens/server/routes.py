@@ -17,7 +17,14 @@ from moodlens.emotions import Emotion
 from moodlens.recommendations import LANGUAGES, Recommender, Wish
 from moodlens.server.engine import Engine
 from moodlens.server.problems import Refusal, documented
-from moodlens.server.schemas import AnalyzeOut, ClassifyOut, Health, ModelOut, ModelsOut
+from moodlens.server.schemas import (
+    WISHED,
+    AnalyzeOut,
+    ClassifyOut,
+    Health,
+    ModelOut,
+    ModelsOut,
+)
 
 router = APIRouter()
 Found = TypeVar("Found")
@@ -89,7 +96,10 @@ async def classify(request: Request) -> Response:
     "/v1/recommendations/{emotion}",
     tags=["recommendations"],
     summary="A quote, an activity and music",
-    responses=documented(401, 422, 429),
+    responses={
+        200: {"content": {"application/json": {"example": WISHED}}},
+        **documented(401, 422, 429),
+    },
 )
 def recommendations(
     emotion: Emotion,

@@ -8,6 +8,57 @@ from pydantic import BaseModel, Field
 
 from moodlens.emotions import EMOTIONS, Emotion
 
+JUDGED: dict[str, Any] = {
+    "emotion": "happy",
+    "confidence": 0.94,
+    "uncertain": False,
+    "scores": {e: 0.94 if e == "happy" else 0.01 for e in EMOTIONS},
+    "valence": 0.74,
+    "arousal": 0.45,
+    "prediction_set": ["happy"],
+}
+"""As an example."""
+FACE: dict[str, Any] = {
+    "box_xyxy": [112.0, 80.5, 231.0, 214.0],
+    "detection_score": 0.93,
+    "track_id": None,
+    **JUDGED,
+    "landmarks": [[141.2, 131.0], [198.7, 130.4], [170.1, 160.8], [147.9, 182.3], [194.0, 181.8]],
+    "quality": {
+        "score": 0.88,
+        "face_px": 119.0,
+        "sharpness": 0.9,
+        "exposure": 1.0,
+        "visible": 1.0,
+        "roll_deg": -0.6,
+        "yaw_deg": 2.4,
+    },
+}
+WISHED: dict[str, Any] = {
+    "emotion": "sad",
+    "direction": "lift",
+    "care_note": "If low days go on for weeks, talk to someone you trust, or to a doctor.",
+    "quote": {"text": "This too shall pass.", "author": "Persian proverb", "work": "traditional"},
+    "activity": {
+        "title": "A short walk",
+        "text": "Ten minutes outside, without a goal.",
+        "minutes": 10,
+        "place": "outdoors",
+        "company": "alone",
+        "source": "common sense",
+    },
+    "music": [
+        {
+            "artist": "Nina Simone",
+            "title": "Feeling Good",
+            "language": "en",
+            "step": 1,
+            "links": {"YouTube": "https://www.youtube.com/results?search_query=Nina+Simone"},
+        }
+    ],
+}
+NO_PICTURE = "x.jpg: not a picture (its bytes are of no known picture format)"
+
 
 class QualityOut(BaseModel):
     """How well a face can be judged."""
@@ -106,3 +157,45 @@ class Health(BaseModel):
     """One word."""
 
     status: str = Field(examples=["ok"])
+
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "AnalyzeOut": {
+        "results": [
+            {
+                "source": "me.jpg",
+                "width": 640,
+                "height": 480,
+                "faces": [FACE],
+                "error": None,
+            },
+            {
+                "source": "x.jpg",
+                "width": 0,
+                "height": 0,
+                "faces": [],
+                "error": NO_PICTURE,
+            },
+        ]
+    },
+    "ClassifyOut": {
+        "results": [
+            {"source": "face.png", "error": None, **JUDGED},
+            {"source": "x.jpg", "error": NO_PICTURE},
+        ]
+    },
+    "ModelsOut": {
+        "model": {"name": "moodlens-default", "version": "0.1.0", "input_side": 48},
+        "detector": "yunet",
+        "known": [
+            {
+                "name": "moodlens-tiny",
+                "kind": "classifier",
+                "here": True,
+                "licence": "Apache-2.0",
+                "source": "packaged",
+            }
+        ],
+    },
+}
+"""Of whole answers, by the name of their model."""

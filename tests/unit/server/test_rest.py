@@ -16,6 +16,7 @@ from moodlens import Lens
 from moodlens.emotions import EMOTIONS
 from moodlens.imaging import load_image
 from moodlens.server import ServerSettings, create_app
+from moodlens.server.problems import Problem
 from moodlens.server.schemas import AnalyzeOut, ClassifyOut, ModelsOut
 
 JPEG = {"Content-Type": "image/jpeg"}
@@ -216,3 +217,26 @@ def test_the_openapi_page_describes_answers_and_problems(client: TestClient) -> 
     )
     assert "application/problem+json" in post["responses"]["503"]["content"]
     assert "Problem" in schema["components"]["schemas"]
+
+
+def test_the_openapi_page_has_an_example_of_every_answer(client: TestClient) -> None:
+    page = client.get("/openapi.json").json()
+    schemas = page["components"]["schemas"]
+    for model in (AnalyzeOut, ClassifyOut, ModelsOut):
+        (example,) = schemas[model.__name__]["examples"]
+        model.model_validate(example)
+    for route in page["paths"].values():
+        for method in route.values():
+            for status, answer in method["responses"].items():
+                if status != "200":
+                    said = answer["content"]["application/problem+json"]["example"]
+                    assert said["status"] == int(status)
+                    assert Problem.model_validate(said).detail
+    (wished,) = page["paths"]["/v1/recommendations/{emotion}"]["get"]["responses"]["200"][
+        "content"
+    ].values()
+    given = client.get("/v1/recommendations/sad?mood=lift").json()
+    assert set(wished["example"]) == set(given)
+    for part in ("quote", "activity"):
+        assert set(wished["example"][part]) == set(given[part])
+    assert set(wished["example"]["music"][0]) == set(given["music"][0])
