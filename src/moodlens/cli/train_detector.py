@@ -26,6 +26,10 @@ def train_detector(
     resume: Annotated[
         bool, typer.Option(help="Go on where the run in the folder stopped.")
     ] = False,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(help="An exported detector of the recipe's shape to train further."),
+    ] = None,
     contact_sheet: Annotated[
         Path | None, typer.Option(help="Only draw composed scenes with their labels here.")
     ] = None,
@@ -49,7 +53,15 @@ def train_detector(
         _write_sheet(contact_sheet, chosen, ingredients)
         typer.echo(contact_sheet)
         return
-    path = train_detector(chosen, ingredients, out, workers=workers, resume=resume, report=report)
+    path = train_detector(
+        chosen,
+        ingredients,
+        out,
+        workers=workers,
+        resume=resume,
+        start_from=start_from,
+        report=report,
+    )
     typer.echo(path)
 
 

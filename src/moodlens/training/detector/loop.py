@@ -43,11 +43,13 @@ class DetectorTraining:
         recipe: what to do.
         folder: where log, checkpoint and weights go.
         report: called after every epoch.
+        start: weights that round 1 starts from in place of random ones.
     """
 
     recipe: DetectorRecipe
     folder: Path
     report: Callable[[RoundResult], None] = lambda _result: None
+    start: Sequence[Any] | None = None
     results: list[RoundResult] = field(default_factory=list)
 
     def fit(self, pools: Sequence[Pool], number: int, *, resume: bool = False) -> keras.Model:
@@ -55,7 +57,7 @@ class DetectorTraining:
 
         Args:
             pools: scenes and labels.
-            number: 1 starts from nothing, 2 goes on from the weights of round 1.
+            number: 1 starts from nothing or from `start`, 2 goes on from the weights of round 1.
             resume: go on from this round's checkpoint where there is one.
 
         Raises:
@@ -71,6 +73,8 @@ class DetectorTraining:
             keras.config.set_dtype_policy("float32")
         if number > 1:
             model.set_weights(load_weights(self.folder / WEIGHTS))
+        elif self.start is not None:
+            model.set_weights(self.start)
         epochs = schedule.epochs if number == 1 else schedule.second_epochs
         batches = SceneBatches(pools, schedule.batch_size, self.recipe.seed + number)
         self._compile(model, len(batches) * epochs, number)

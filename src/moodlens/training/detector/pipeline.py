@@ -33,6 +33,8 @@ from moodlens.training.detector.scenes import SceneComposer
 
 CHUNK = 250
 EMPTY_SCENES = 3000
+SAMPLE = 128
+"""Scenes whose statistics stand for all when a detector is trained further."""
 Report = Callable[[str], None]
 
 
@@ -114,6 +116,7 @@ def compose_pool(
     if not label_path.exists():
         recipe = composer.recipe
         shape = (count, recipe.height, recipe.width)
+        folder.mkdir(parents=True, exist_ok=True)
         images = np.lib.format.open_memmap(image_path, mode="w+", dtype=np.uint8, shape=shape)
         parts = []
         starts = list(range(0, count, CHUNK))
@@ -149,18 +152,30 @@ def train_detector(
     *,
     workers: int = 1,
     resume: bool = False,
+    start_from: Path | None = None,
     report: Report = lambda _line: None,
 ) -> Path:
     """Compose, fit, mine, fit again, export.
+
+    Args:
+        recipe: what to do.
+        ingredients: faces and backgrounds.
+        folder: of the run.
+        workers: processes that compose scenes.
+        resume: go on from what the folder holds.
+        start_from: an exported detector of the same shape to train further.
+        report: told what is done.
 
     Returns:
         The ONNX file, in the run's folder.
 
     Raises:
-        MoodlensError: a file can't be written, or is of another recipe.
+        MoodlensError: a file can't be written, or is of another recipe; or `start_from` does
+            not fit.
     """
     from moodlens.training.detector.export import export_detector
     from moodlens.training.detector.loop import DetectorTraining
+    from moodlens.training.detector.restore import restore_weights
 
     composer = SceneComposer(
         recipe.scenes,
@@ -170,9 +185,12 @@ def train_detector(
         natural=ingredients.natural,
     )
     first = compose_pool(
-        composer, recipe.scenes.count, "first", folder, workers=workers, report=report
-    )
+        composer, recipe.scenes.count, "first", folder,
+        workers=workers, first=recipe.scenes.first, report=report,
+    )  # fmt: skip
     training = DetectorTraining(recipe, folder, report=lambda result: report(str(result)))
+    if start_from is not None:
+        training.start = restore_weights(start_from, recipe.network, first[0][:SAMPLE])
     card = {"name": "moodlens-detector", "min_score": 0.5, "recipe": recipe.model_dump()}
     model = training.fit([first], 1, resume=resume)
     path = export_detector(model, recipe.network, folder / "first.onnx", card)
@@ -181,7 +199,7 @@ def train_detector(
         harder = replace(composer, patches=patches)
         second = compose_pool(
             harder, recipe.mining.count, "second", folder,
-            workers=workers, first=recipe.scenes.count, report=report,
+            workers=workers, first=recipe.scenes.first + recipe.scenes.count, report=report,
         )  # fmt: skip
         model = training.fit([first, second], 2, resume=resume)
         path = export_detector(model, recipe.network, folder / "detector.onnx", card)

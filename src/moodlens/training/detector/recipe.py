@@ -30,6 +30,9 @@ class SceneRecipe(_Part):
     width: int = Field(default=320, ge=64, multiple_of=32)
     height: int = Field(default=256, ge=64, multiple_of=32)
     count: int = Field(default=40_000, ge=1, description="scenes composed for the first round")
+    first: int = Field(
+        default=0, ge=0, description="number of the first scene: another one gives other scenes"
+    )
     faces: int = Field(default=16, ge=1, description="at most on a scene")
     smallest: float = Field(default=16.0, gt=4, description="face box, pixels")
     largest: float = Field(default=320.0, gt=8, description="face box, pixels")

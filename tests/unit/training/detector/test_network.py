@@ -11,11 +11,13 @@ keras = pytest.importorskip("keras")
 pytest.importorskip("onnx")
 
 from moodlens.detection.own import MoodlensDetector  # noqa: E402
+from moodlens.errors import ModelError  # noqa: E402
 from moodlens.training.detector.batches import SceneBatches  # noqa: E402
 from moodlens.training.detector.export import export_detector  # noqa: E402
 from moodlens.training.detector.loop import DetectorTraining, load_weights  # noqa: E402
 from moodlens.training.detector.network import build_detector  # noqa: E402
 from moodlens.training.detector.recipe import DetectorRecipe, NetworkRecipe  # noqa: E402
+from moodlens.training.detector.restore import restore_weights  # noqa: E402
 from moodlens.training.detector.scenes import SceneComposer  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -47,6 +49,30 @@ def test_the_onnx_file_says_what_keras_says(tmp_path: Path, size: tuple[int, int
     found = session.run(None, {"pictures": picture.reshape(1, 1, *size)})[0]
     assert np.abs(found - expected).max() < 0.01 * np.abs(expected).max()
     assert path.stat().st_size < 100_000
+
+
+def test_an_exported_detector_comes_back_and_can_be_trained_further(tmp_path: Path) -> None:
+    model = shaken(build_detector(SMALL))
+    path = export_detector(model, SMALL, tmp_path / "d.onnx", {"min_score": 0.5})
+    pictures = np.random.default_rng(1).integers(0, 256, (6, 64, 96), dtype=np.uint8)
+    back = build_detector(SMALL)
+    back.set_weights(restore_weights(path, SMALL, pictures))
+    x = pictures[..., None].astype(np.float32) / 255
+    expected, found, training = (
+        keras.ops.convert_to_numpy(answer) for answer in (model(x), back(x), back(x, training=True))
+    )
+    largest = np.abs(expected).max()
+    assert np.abs(found - expected).max() < 0.01 * largest  # weights were stored in half precision
+    assert np.abs(training - expected).max() < 0.01 * largest  # the statistics are these pictures'
+
+
+def test_a_detector_of_another_shape_is_not_trained_further(tmp_path: Path) -> None:
+    path = export_detector(build_detector(SMALL), SMALL, tmp_path / "d.onnx", {"min_score": 0.5})
+    pictures = np.zeros((1, 64, 64), np.uint8)
+    with pytest.raises(ModelError, match="widths and depths"):
+        restore_weights(path, NetworkRecipe(), pictures)
+    with pytest.raises(ModelError, match="nothing"):
+        restore_weights(tmp_path / "nothing.onnx", SMALL, pictures)
 
 
 def test_fused_and_plain_layers_agree() -> None:

@@ -39,6 +39,11 @@ def test_from_faces_to_a_file(composer: SceneComposer, tmp_path: Path) -> None:
     assert MoodlensDetector(path).card["strides"] == [8, 16, 32]
     assert any("mined" in line for line in lines)
     assert (tmp_path / "log.csv").read_text().count("\n") == 3
+    other = TINY.model_copy(update={"scenes": TINY.scenes.model_copy(update={"first": 50})})
+    further = train_detector(other, parts, tmp_path / "further", start_from=path)
+    assert MoodlensDetector(further).card["strides"] == [8, 16, 32]
+    before, after = (np.load(f / "first-images.npy") for f in (tmp_path, tmp_path / "further"))
+    assert not np.array_equal(before, after)
 
 
 def test_a_pool_is_composed_once(composer: SceneComposer, tmp_path: Path) -> None:
