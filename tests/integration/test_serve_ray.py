@@ -21,8 +21,10 @@ from urllib.request import Request, urlopen
 import pytest
 import websockets
 import yaml
+from typer.testing import CliRunner
 
 from moodlens import Lens
+from moodlens.cli.serve import command
 from moodlens.errors import SettingsError
 from moodlens.imaging import load_image
 from moodlens.server.on_ray import NAME, ReplicaOptions, build, settings_of
@@ -206,3 +208,8 @@ def test_options_that_make_no_sense_are_said() -> None:
         build(ReplicaOptions(min_replicas=2, max_replicas=1))
     with pytest.raises(SettingsError, match="cpu"):
         build({"cpu": 1})
+    told = CliRunner().invoke(command, ["--address", "auto"])
+    assert isinstance(told.exception, SettingsError)
+    told = CliRunner().invoke(command, ["--engine", "ray", "--address", "127.0.0.1:1"])
+    assert isinstance(told.exception, SettingsError)
+    assert "no Ray cluster there" in str(told.exception)

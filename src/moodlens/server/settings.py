@@ -17,7 +17,7 @@ class ServerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MOODLENS_SERVE_", extra="ignore", frozen=True)
 
     queue: int = Field(
-        default=0, ge=0, description="pictures in work at once; more: 503; 0: eight a thread"
+        default=0, ge=0, description="pictures in work at once; more: 503; 0: six a thread"
     )
     workers: int = Field(default=0, ge=0, le=256, description="threads; 0: three for two cores")
     batch_faces: int = Field(
@@ -57,7 +57,7 @@ class ServerSettings(BaseSettings):
     @property
     def room(self) -> int:
         """Pictures in work at once: as many as are done well before a caller gives up waiting."""
-        return self.queue or 8 * self.threads
+        return self.queue or 6 * self.threads
 
     @property
     def calls(self) -> int:
