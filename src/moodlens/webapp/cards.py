@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from moodlens.emotions import STYLES
@@ -78,6 +80,18 @@ def quality_line(face: Face) -> str:
         faults.append("turned aside")
     line = f"Quality {quality.score:.0%} · {quality.face_px:.0f} px wide"
     return f"{line} · {', '.join(faults)}" if faults else line
+
+
+def promises(what: Sequence[tuple[str, str, str]]) -> None:
+    """What an empty page will show.
+
+    Args:
+        what: an emoji, a name, a sentence each.
+    """
+    for column, (emoji, name, sentence) in zip(st.columns(len(what)), what, strict=True):
+        with column.container(border=True, height="stretch"):
+            st.markdown(f"{emoji} **{name}**")
+            st.caption(sentence)
 
 
 def no_face() -> None:

@@ -198,7 +198,7 @@ def confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Chart:
             "answer:N",
             sort=list(labels),
             title="what the model says",
-            axis=alt.Axis(orient="top", labelAngle=-40),
+            axis=alt.Axis(orient="top", labelAngle=-40, labelOverlap=False),
         ),
         y=alt.Y("label:N", sort=list(labels), title="label"),
         tooltip=["label:N", "answer:N", "count:Q", alt.Tooltip("share:Q", format=".1%")],
@@ -298,7 +298,12 @@ def compare(first: SavedSession, second: SavedSession, names: tuple[str, str]) -
         alt.Chart(pd.DataFrame(rows), height=HEIGHT)
         .mark_bar()
         .encode(
-            x=alt.X("emotion:N", sort=list(EMOTIONS), title=None, axis=alt.Axis(labelAngle=-40)),
+            x=alt.X(
+                "emotion:N",
+                sort=list(EMOTIONS),
+                title=None,
+                axis=alt.Axis(labelAngle=-40, labelOverlap=False),
+            ),
             xOffset=alt.XOffset("session:N", sort=list(names)),
             y=alt.Y("share:Q", title=None, axis=alt.Axis(format="%")),
             color=alt.Color(

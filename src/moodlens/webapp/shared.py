@@ -7,17 +7,19 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
 
 from moodlens.errors import HistoryError, MissingExtraError
-from moodlens.history import History
 from moodlens.lens import Lens
 from moodlens.recommendations import Catalogue, load_catalogue
 from moodlens.settings import settings
 from moodlens.webapp.admission import Admission
 from moodlens.webapp.text import plain
+
+if TYPE_CHECKING:
+    from moodlens.history import History
 
 VIEWERS_A_CORE = 2
 MOST_LENSES = 12
@@ -53,6 +55,8 @@ def shared_history() -> History:
     Raises:
         HistoryError: its address makes no sense. MissingExtraError: its driver is not installed.
     """
+    from moodlens.history import History  # SQLAlchemy takes its time; the first page needs none
+
     return History()
 
 

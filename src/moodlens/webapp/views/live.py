@@ -19,6 +19,7 @@ from moodlens.webapp.text import plain
 
 UPDATE_S = 0.5
 """Between two updates of the charts; at most five a second are asked for."""
+COURSE_S = 1.0
 SUGGEST_S = 2.0
 CAMERA_FPS = 24
 """Asked of the camera: every frame is decoded and encoded, so more of them cost all viewers."""
@@ -41,9 +42,10 @@ def show() -> None:
     video, beside = st.columns([3, 2])
     with video:
         context = _stream(holder, choices, detector)
-        _suggest(context, holder)
     with beside:
         _beside(context, holder)
+    _course(context, holder)
+    _suggest(context, holder)
     if context is not None and not context.state.playing:
         _after(holder)
 
@@ -137,7 +139,7 @@ def _stream(holder: dict[str, Any], choices: LiveChoices, detector: str) -> Any:
 
 @st.fragment(run_every=UPDATE_S)
 def _beside(context: Any, holder: dict[str, Any]) -> None:
-    """Figures and charts, a few times a second."""
+    """What is seen now, a few times a second."""
     if context is None:
         return
     started = context.state.playing or context.state.signalling
@@ -198,7 +200,7 @@ def _figures(state: LiveState) -> None:
     faces = len(analysis.faces)
     st.caption(
         f"{state.frames_per_s:.0f} frames a second · {faces} face{'' if faces == 1 else 's'} "
-        f"in view · shown frame {1000 * state.age_s:.0f} ms old"
+        f"in view  \nshown frame {1000 * state.age_s:.0f} ms old"
     )
     face = analysis.largest
     if face is None:
@@ -206,28 +208,43 @@ def _figures(state: LiveState) -> None:
     else:
         cards.face_heading(face)
         cards.probability_bars(face)
+
+
+@st.fragment(run_every=COURSE_S)
+def _course(context: Any, holder: dict[str, Any]) -> None:
+    """The last minute and the shares; they change slowly, so they are drawn seldom."""
+    view: LiveView | None = holder.get("view")
+    if context is None or not context.state.playing or view is None:
+        return
+    state = view.state()
+    if state.analysis is None or state.refused:
+        return
+    face = state.analysis.largest
     now = "no face" if face is None else f"now {face.emotion}, {face.confidence:.0%}"
-    st.markdown("**The last minute**")
-    st.html(
-        figures.stacked(
-            [(age, scores) for age, scores, _, _ in state.points],
-            WINDOW_S,
-            f"Probabilities over the last minute; {now}",
-            6,
+    minute, shares = st.columns([3, 2])
+    with minute:
+        st.markdown("**The last minute**")
+        st.html(
+            figures.stacked(
+                [(age, scores) for age, scores, _, _ in state.points],
+                WINDOW_S,
+                f"Probabilities over the last minute; {now}",
+                6,
+            )
+            + charts.emotion_key()
         )
-        + charts.emotion_key()
-    )
-    st.html(
-        figures.lines(
-            [(age, valence, arousal) for age, _, valence, arousal in state.points],
-            WINDOW_S,
-            "Valence and arousal over the last minute",
-            3.5,
+        st.html(
+            figures.lines(
+                [(age, valence, arousal) for age, _, valence, arousal in state.points],
+                WINDOW_S,
+                "Valence and arousal over the last minute",
+                3.5,
+            )
+            + charts.mood_key()
         )
-        + charts.mood_key()
-    )
-    st.markdown("**Share of the time so far**")
-    st.html(figures.bars(state.shares, None, "live-shares"))
+    with shares:
+        st.markdown("**Share of the time so far**")
+        st.html(figures.bars(state.shares, None, "live-shares"))
 
 
 @st.fragment(run_every=SUGGEST_S)

@@ -27,6 +27,11 @@ KINDS = ["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "avif"]
 OPEN_AT_ONCE = 3
 """More pictures than this are shown folded, each with its result in its heading."""
 CARDS_A_ROW = 3
+PROMISES = (
+    ("🙂", "Every face", "Its apparent emotion, how sure the model is, what else it could be."),
+    ("🔎", "The reason", "Seven probabilities, and a map of where the network looked."),
+    ("🎵", "Something that fits", "A quote, an activity and music, to match or to lift the mood."),
+)
 
 
 def show() -> None:
@@ -34,10 +39,8 @@ def show() -> None:
     st.title("What does this face seem to say?")
     pictures = _chosen()
     if not pictures:
-        st.caption(
-            "Add a picture to see every face's apparent emotion, seven probabilities, "
-            "and suggestions that fit. Drop several at once, or try a sample."
-        )
+        st.caption("Add a picture: drop several at once, paste one, or try a sample.")
+        cards.promises(PROMISES)
         return
     if len(pictures) > MOST_PICTURES:
         st.warning(
@@ -210,7 +213,6 @@ def _details(result: PictureResult, data: bytes, place: int, attention: bool) ->
             cards.face_card(
                 analysis.faces[0], 1, several=False, pictures=result.faces[0], attention=attention
             )
-    with right if several else left:
         _plane(result)
     if several:
         _grid(result, attention)

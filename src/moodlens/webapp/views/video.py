@@ -8,13 +8,18 @@ from typing import Any
 import streamlit as st
 
 from moodlens.errors import MoodlensError
-from moodlens.webapp import charts
+from moodlens.webapp import cards, charts
 from moodlens.webapp.clips import ClipResult, follow_clip, read_file
 from moodlens.webapp.sessions import offer_to_save, session_figures
 from moodlens.webapp.shared import shared_lens, turns
 from moodlens.webapp.suggestions import suggestions
 from moodlens.webapp.text import plain, safe_stem, short_name
 
+PROMISES = (
+    ("📈", "A timeline", "Point at a moment to see its picture and its scores."),
+    ("🧾", "A summary", "Shares of the time, changes, and every face that was seen."),
+    ("🎞️", "To take away", "The annotated clip with its sound, rows for a table, a picture."),
+)
 KINDS = ["mp4", "mov", "m4v", "webm", "mkv", "avi"]
 
 
@@ -26,9 +31,9 @@ def show() -> None:
     if upload is None:
         holder.clear()
         st.caption(
-            "Add a clip to see how the apparent emotion of its faces changes, second by second: "
-            "a timeline to point at, a summary, and the annotated clip with its sound."
+            "Add a clip to see how the apparent emotion of its faces changes, second by second."
         )
+        cards.promises(PROMISES)
         return
     if holder.get("file") != upload.file_id:
         holder.clear()
@@ -67,6 +72,8 @@ def _result(result: ClipResult, name: str, holder: dict[str, Any]) -> None:
     if result.skipped:
         st.warning(f"{result.skipped} damaged frames were left out.")
     if len(result.moments):
+        # The width is told before the picture is there, so that its box stays on the page.
+        st.html("<style>#vg-tooltip-element img {width: 150px}</style>")
         st.markdown("**The largest face**")
         st.altair_chart(charts.clip(result.moments))
         st.html(charts.emotion_key())
