@@ -130,10 +130,12 @@ def measure(pictures: int, chunk: int, workers: int, *, with_ray: bool) -> list[
             started = time.perf_counter()
             speeds = single_cores(fresh(work, folder, "alone"), some, workers, together=together)
             found.append(Speed(way, workers, sum(speeds), time.perf_counter() - started))
+            print(found[-1], flush=True)
         never = {"stopped": lambda: False, "attempts": ATTEMPTS}
         ours = fresh(work, folder, "local")
         outcomes: Any = run_local(ours, chunks, workers=workers, tick=lambda _: None, **never)
         found.append(engine("local engine", outcomes, workers, pictures))
+        print(found[-1], flush=True)
         if with_ray:
             from moodlens.cluster.ray_engine import run_ray
 

@@ -143,7 +143,7 @@ def _pipeline(
             fn_kwargs={"work": ray.put(work)},
             compute=ray.data.TaskPoolStrategy(workers),
             num_cpus=1,
-            max_retries=attempts - 1,
+            ray_remote_args_fn=lambda: {"max_retries": attempts - 1},
         )
         for row in done.iter_rows():
             if row["problem"] is not None:
