@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -72,6 +73,8 @@ def live_workers() -> ThreadPoolExecutor:
     # What is loaded by now stays; a garbage collector that looks through it stops all video.
     gc.collect()
     gc.freeze()
+    # Packets wait for their turn between threads that compute; 5 ms each time would add up.
+    sys.setswitchinterval(0.001)
     return ThreadPoolExecutor(max(cores(), 1), "live")
 
 
