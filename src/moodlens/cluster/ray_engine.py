@@ -15,6 +15,7 @@ import logging
 import os
 import pickle
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -135,16 +136,19 @@ def _pipeline(
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # progress is the command's to tell
     try:
-        done = ray.data.from_items(
-            [{"chunk": pickle.dumps(chunk)} for chunk in chunks],
-            override_num_blocks=len(chunks),
-        ).map(
-            write_part,
-            fn_kwargs={"work": ray.put(work)},
-            compute=ray.data.TaskPoolStrategy(workers),
-            num_cpus=1,
-            ray_remote_args_fn=lambda: {"max_retries": attempts - 1},
-        )
+        with warnings.catch_warnings():
+            # Ray calls the options of tasks deprecated, and has no other name for this one.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            done = ray.data.from_items(
+                [{"chunk": pickle.dumps(chunk)} for chunk in chunks],
+                override_num_blocks=len(chunks),
+            ).map(
+                write_part,
+                fn_kwargs={"work": ray.put(work)},
+                compute=ray.data.TaskPoolStrategy(workers),
+                num_cpus=1,
+                max_retries=attempts - 1,
+            )
         for row in done.iter_rows():
             if row["problem"] is not None:
                 raise MoodlensError(row["problem"])
