@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,45 @@ def test_several_faces_are_all_named(page: Page, app_address: str) -> None:
 def test_the_limits_and_the_uses_not_allowed_are_named(page: Page, app_address: str) -> None:
     page.goto(f"{app_address}/model")
     expect(page.get_by_text("work or in education").first).to_be_visible()
+
+
+def test_a_huge_picture_is_refused_before_it_is_decoded(page: Page, app_address: str) -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    # some hundred bytes that say they are 900 million pixels
+    head = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 0, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 99))
+    upload(page, app_address, {"name": "huge.png", "mimeType": "image/png", "buffer": bomb})
+    expect(page.get_by_role("alert").filter(has_text="huge.png")).to_contain_text("million pixels")
+    expect(page.get_by_test_id("probability-bars")).to_have_count(0)
+
+
+@pytest.mark.shared_data
+def test_a_snapshot_needs_no_video_connection(camera_page: Page, app_address: str) -> None:
+    camera_page.add_init_script("window.RTCPeerConnection = undefined;")
+    camera_page.goto(app_address)
+    camera_page.get_by_role("tab", name="Snapshot").click()
+    camera_page.get_by_text("Use the camera").click()
+    camera_page.get_by_role("button", name="Take photo").click()
+    expect(camera_page.get_by_test_id("probability-bars").first).to_be_visible()
+
+
+def test_a_viewer_can_overrule_the_emotion_and_ask_for_a_lift(page: Page, app_address: str) -> None:
+    page.goto(app_address)
+    page.get_by_role("tab", name="Sample").click()
+    page.get_by_role("button", name="average happy").click()
+    quote = page.locator("blockquote")
+    first = quote.inner_text()
+    page.get_by_role("button", name="Choose").click()
+    page.get_by_label("My mood").click()
+    page.get_by_role("option", name="sad").click()
+    expect(quote).not_to_have_text(first)
+    page.keyboard.press("Escape")
+    second = quote.inner_text()
+    page.get_by_role("radio", name="Lift my mood").click()
+    expect(quote).not_to_have_text(second)
+    third = quote.inner_text()
+    page.get_by_role("button", name="Another").click()
+    expect(quote).not_to_have_text(third)
