@@ -20,13 +20,13 @@ from pydantic import (
 from moodlens.errors import SettingsError
 
 RECIPES = Path(__file__).parent / "recipes"
-_DETECTOR = "detector"
-"""A recipe of another kind, for `moodlens train-detector`."""
+_DETECTORS = ("detector", "detector-further")
+"""Recipes of another kind, for `moodlens train-detector`."""
 
 
 def packaged_recipes() -> list[str]:
     """The names that `Recipe.load` knows."""
-    return sorted(p.stem for p in RECIPES.glob("*.toml") if p.stem != _DETECTOR)
+    return sorted(p.stem for p in RECIPES.glob("*.toml") if p.stem not in _DETECTORS)
 
 
 class _Part(BaseModel):
@@ -179,8 +179,8 @@ class Recipe(_Part):
         if not path.suffix:
             path = RECIPES / f"{name_or_path}.toml"
         try:
-            if path == RECIPES / f"{_DETECTOR}.toml":
-                raise SettingsError("the recipe 'detector' is for moodlens train-detector")
+            if path.parent == RECIPES and path.stem in _DETECTORS:
+                raise SettingsError(f"the recipe {path.stem!r} is for moodlens train-detector")
             return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             known = ", ".join(packaged_recipes())

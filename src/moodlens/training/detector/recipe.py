@@ -105,7 +105,9 @@ class DetectorRecipe(_Part):
         try:
             return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
-            raise SettingsError(f"no recipe {name_or_path!r}; the packaged one: detector") from None
+            raise SettingsError(
+                f"no recipe {name_or_path!r}; packaged ones: detector, detector-further"
+            ) from None
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{path}: can't be read as TOML: {error}") from error
         except ValidationError as error:
