@@ -210,6 +210,12 @@ def test_options_that_make_no_sense_are_said() -> None:
         build({"cpu": 1})
     told = CliRunner().invoke(command, ["--address", "auto"])
     assert isinstance(told.exception, SettingsError)
-    told = CliRunner().invoke(command, ["--engine", "ray", "--address", "127.0.0.1:1"])
-    assert isinstance(told.exception, SettingsError)
-    assert "no Ray cluster there" in str(told.exception)
+
+
+@pytest.mark.parametrize("words", [["serve"], ["batch", str(ROOT / "src"), "out"]])
+def test_an_address_where_no_cluster_is_ends_at_once(words: list[str], tmp_path: Path) -> None:
+    words = [str(tmp_path) if word == "out" else word for word in words]
+    told = run("moodlens", *words, "--engine", "ray", "--address", f"127.0.0.1:{free_port()}")
+    assert told.returncode == 2
+    assert "no Ray cluster there" in told.stderr
+    assert "Traceback" not in told.stderr

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -115,11 +116,19 @@ def _connect(ray: Any, address: str | None, workers: int | None) -> bool:
         if address is None:
             ray.init(num_cpus=workers, include_dashboard=False, **quiet)
         else:
+            knock(address)
             ray.init(address=address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         text = (str(error).splitlines() or [type(error).__name__])[0]
         raise SettingsError(f"--address {address}: no Ray cluster there: {text}") from error
     return True
+
+
+def knock(address: str) -> None:
+    """Raises OSError at once where nobody listens; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal() and "://" not in address:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
 
 
 def _pipeline(

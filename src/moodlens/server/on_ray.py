@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import sys
 import time
 from typing import Any
@@ -181,8 +182,9 @@ def start(options: ReplicaOptions, *, address: str | None, host: str, port: int)
             room = {"num_cpus": options.max_replicas * options.cpus + 1}
             ray.init(include_dashboard=False, **room, **quiet)
         elif not ray.is_initialized():
+            knock(address or "auto")
             ray.init(address=address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         text = (str(error).splitlines() or [type(error).__name__])[0]
         raise SettingsError(f"--address {address}: no Ray cluster there: {text}") from error
     try:
@@ -197,6 +199,13 @@ def start(options: ReplicaOptions, *, address: str | None, host: str, port: int)
         text = (str(error).splitlines() or [type(error).__name__])[0]
         raise MoodlensError(f"Ray Serve could not run the app: {text}") from error
     return mine
+
+
+def knock(address: str) -> None:
+    """Raises OSError at once where nobody listens; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal() and "://" not in address:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
 
 
 def wait_until_running(serve: Any) -> None:
