@@ -17,6 +17,7 @@ from moodlens.cluster.parts import Parts
 from moodlens.cluster.rows import arrow
 from moodlens.cluster.work import Work
 from moodlens.errors import InputError, SettingsError
+from moodlens.ray_cluster import need_ray
 from moodlens.settings import settings
 
 SCHEMA_VERSION = 1
@@ -94,9 +95,7 @@ def run_batch(
     options, watcher = options or BatchOptions(), watcher or Silent()
     arrow()
     if options.engine == "ray":
-        from moodlens.cluster import ray_engine
-
-        ray_engine.need_ray(alone=options.address is None)
+        need_ray("ray.data", alone=options.address is None)
     elif options.address is not None:
         raise SettingsError("--address is for --engine ray")
     work = make_work(folder, options)

@@ -12,40 +12,16 @@ so the second run replaces the first by the same bytes.
 from __future__ import annotations
 
 import logging
-import os
 import pickle
-import socket
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from moodlens.cluster.items import Chunk
 from moodlens.cluster.work import Outcome, Work, Worker
-from moodlens.errors import MissingExtraError, MoodlensError, SettingsError
+from moodlens.errors import MoodlensError
+from moodlens.ray_cluster import join, need_ray
 
-
-def need_ray(*, alone: bool = False) -> Any:
-    """The package.
-
-    Args:
-        alone: a cluster of this machine will be started.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    if alone and "ray" not in sys.modules:
-        os.environ.setdefault(ON_LOOPBACK, "0")  # read when Ray is imported
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise MissingExtraError("--engine ray", "cluster") from error
-    return ray
-
-
-ON_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-"""0: a cluster of this machine alone, whose own ports are not open to others, on Linux too."""
 _LOADED: dict[str, Worker] = {}
 """Of this process, by the object that holds its `Work`: a Ray worker serves many tasks."""
 
@@ -66,7 +42,7 @@ def write_part(row: dict[str, Any], work: Any) -> dict[str, Any]:
             key = work.hex()
             if key not in _LOADED:
                 _LOADED.clear()  # the lens of an earlier job would only take memory
-                _LOADED[key] = Worker(need_ray().get(work))
+                _LOADED[key] = Worker(need_ray("ray.data").get(work))
             worker = _LOADED[key]
         done = worker.process(pickle.loads(row["chunk"]))  # noqa: S301 (our driver made it)
     except MoodlensError as error:
@@ -98,37 +74,13 @@ def run_ray(
         SettingsError: there is no cluster at that address.
         MoodlensError: the model can't be used, or the output can't be written.
     """
-    ray = need_ray(alone=address is None)
-    mine = _connect(ray, address, workers)
+    ray = need_ray("ray.data", alone=address is None)
+    mine = join(ray, address, workers)
     try:
         yield from _pipeline(ray, work, chunks, workers, attempts, stopped)
     finally:
         if mine:
             ray.shutdown()
-
-
-def _connect(ray: Any, address: str | None, workers: int | None) -> bool:
-    """Join or start a cluster; whether this job has to leave it."""
-    if ray.is_initialized():
-        return False
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    try:
-        if address is None:
-            ray.init(num_cpus=workers, include_dashboard=False, **quiet)
-        else:
-            knock(address)
-            ray.init(address=address, **quiet)
-    except (OSError, ValueError, RuntimeError) as error:
-        text = (str(error).splitlines() or [type(error).__name__])[0]
-        raise SettingsError(f"--address {address}: no Ray cluster there: {text}") from error
-    return True
-
-
-def knock(address: str) -> None:
-    """Raises OSError at once where nobody listens; Ray itself would try for minutes."""
-    host, _, port = address.rpartition(":")
-    if port.isdecimal() and "://" not in address:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
 
 
 def _pipeline(

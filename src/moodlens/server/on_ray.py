@@ -9,17 +9,14 @@ process to another once, from Serve's proxy to the replica.
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import socket
-import sys
 import time
 from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from moodlens.errors import MissingExtraError, MoodlensError, SettingsError
+from moodlens.errors import MoodlensError, SettingsError
+from moodlens.ray_cluster import join, need_ray
 from moodlens.server.app import create_app
 from moodlens.server.logs import configure
 from moodlens.server.measures import Measures
@@ -28,8 +25,6 @@ from moodlens.server.settings import ServerSettings, load_settings
 NAME = "moodlens"
 TELL_EVERY_S = 5.0
 READY_WITHIN_S = 300.0
-ON_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-"""0: a cluster of this machine alone, whose own ports are not open to others, on Linux too."""
 
 
 class ReplicaOptions(BaseModel):
@@ -53,27 +48,13 @@ class ReplicaOptions(BaseModel):
     )
 
 
-def need_ray() -> tuple[Any, Any]:
-    """`ray` and `ray.serve`.
-
-    Raises:
-        MissingExtraError: they are not installed.
-    """
-    try:
-        import ray
-        import ray.serve
-    except ImportError as error:
-        raise MissingExtraError("--engine ray", "cluster") from error
-    return ray, ray.serve
-
-
 def build(given: ReplicaOptions | dict[str, Any]) -> Any:
     """The Serve application; Serve gives the `args` of its config file as a dict.
 
     Raises:
         SettingsError: a setting makes no sense.
     """
-    _, serve = need_ray()
+    serve = need_ray("ray.serve").serve
     try:
         args = ReplicaOptions.model_validate(given)
     except ValidationError as error:
@@ -171,22 +152,10 @@ def start(options: ReplicaOptions, *, address: str | None, host: str, port: int)
         SettingsError: there is no cluster at that address, or a setting makes no sense.
         MoodlensError: the replicas do not become ready.
     """
-    if address is None and "ray" not in sys.modules:
-        os.environ.setdefault(ON_LOOPBACK, "0")  # read when Ray is imported
-    ray, serve = need_ray()
+    ray = need_ray("ray.serve", alone=address is None)
+    serve = ray.serve
     application = build(options)
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    mine = address is None and not ray.is_initialized()
-    try:
-        if mine:
-            room = {"num_cpus": options.max_replicas * options.cpus + 1}
-            ray.init(include_dashboard=False, **room, **quiet)
-        elif not ray.is_initialized():
-            knock(address or "auto")
-            ray.init(address=address, **quiet)
-    except (OSError, ValueError, RuntimeError) as error:
-        text = (str(error).splitlines() or [type(error).__name__])[0]
-        raise SettingsError(f"--address {address}: no Ray cluster there: {text}") from error
+    mine = join(ray, address, options.max_replicas * options.cpus + 1) and address is None
     try:
         serve.start(http_options={"host": host, "port": port})
         serve.run(application, name=NAME, route_prefix="/")
@@ -199,13 +168,6 @@ def start(options: ReplicaOptions, *, address: str | None, host: str, port: int)
         text = (str(error).splitlines() or [type(error).__name__])[0]
         raise MoodlensError(f"Ray Serve could not run the app: {text}") from error
     return mine
-
-
-def knock(address: str) -> None:
-    """Raises OSError at once where nobody listens; Ray itself would try for minutes."""
-    host, _, port = address.rpartition(":")
-    if port.isdecimal() and "://" not in address:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
 
 
 def wait_until_running(serve: Any) -> None:
@@ -227,6 +189,6 @@ def wait_until_running(serve: Any) -> None:
 
 def stop() -> None:
     """End the app, when it has finished what it accepted, and this process's cluster."""
-    ray, serve = need_ray()
-    serve.delete(NAME)  # waits for what was accepted
+    ray = need_ray("ray.serve")
+    ray.serve.delete(NAME)  # waits for what was accepted
     ray.shutdown()
