@@ -11,6 +11,16 @@ from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 
+# A camera's first picture comes some time after the button that takes it; until then it is black.
+SHOWS_A_PICTURE = """() => {
+    const video = document.querySelector("[data-testid=stCameraInput] video");
+    if (!video || video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return false;
+    const canvas = new OffscreenCanvas(16, 16).getContext("2d");
+    canvas.drawImage(video, 0, 0, 16, 16);
+    const pixels = canvas.getImageData(0, 0, 16, 16).data;
+    return pixels.some((value, index) => index % 4 !== 3 && value > 128);
+}"""
+
 
 def upload(page: Page, address: str, *files: dict[str, object] | str) -> None:
     page.goto(address)
@@ -86,6 +96,7 @@ def test_a_snapshot_needs_no_video_connection(camera_page: Page, app_address: st
     camera_page.goto(app_address)
     camera_page.get_by_role("tab", name="Snapshot").click()
     camera_page.get_by_text("Use the camera").click()
+    camera_page.wait_for_function(SHOWS_A_PICTURE)
     camera_page.get_by_role("button", name="Take photo").click()
     expect(camera_page.get_by_test_id("probability-bars").first).to_be_visible()
 
