@@ -102,8 +102,8 @@ def _here(
 
     sys.setswitchinterval(SWITCH_S)
     _one_arena()
-    Lens(model=model, detector=detector)  # what can't be used is one line, before a port is opened
-    app = create_app(settings, model=model, detector=detector)
+    lens = Lens(model=model, detector=detector)  # what can't be used is said before a port is open
+    app = create_app(settings, lens=lens)
     configure(log_level)
     server = uvicorn.Server(
         uvicorn.Config(

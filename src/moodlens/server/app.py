@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.websockets import WebSocket
 
 from moodlens import __version__
+from moodlens.lens import Lens
 from moodlens.server import routes, stream
 from moodlens.server.engine import Engine
 from moodlens.server.gate import Gate
@@ -36,14 +37,16 @@ def create_app(
     model: str | None = None,
     detector: str | None = None,
     send_id: bool = True,
+    lens: Lens | None = None,
 ) -> FastAPI:
-    """An ASGI app; its networks are loaded when it starts.
+    """An ASGI app; its networks are loaded when it starts, unless a lens is handed over.
 
     Args:
         settings: None: those of the environment.
         model: a model SPEC; None: `MOODLENS_MODEL`, else the packaged one.
         detector: None: `MOODLENS_DETECTOR`, else auto.
         send_id: answers have `X-Request-ID`; False where a proxy in front sets it.
+        lens: loaded already; the app's own from here on. None: load `model` and `detector`.
 
     Raises:
         SettingsError: a setting makes no sense, or the file of keys can't be read.
@@ -54,7 +57,7 @@ def create_app(
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         engine = await asyncio.to_thread(
-            Engine, settings, model=model, detector=detector, measures=measures
+            Engine, settings, model=model, detector=detector, measures=measures, lens=lens
         )
         app.state.engine = engine
         logger().info(

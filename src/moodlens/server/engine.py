@@ -33,15 +33,22 @@ class Engine:
         model: str | None = None,
         detector: str | None = None,
         measures: Measures | None = None,
+        lens: Lens | None = None,
     ) -> None:
         """Load the networks and start the threads.
+
+        Args:
+            settings: how many threads, how much room.
+            model: a model SPEC. detector: its name.
+            measures: where to count; None: for itself.
+            lens: loaded already, from here on the engine's own; None: load `model` and `detector`.
 
         Raises:
             ModelError: the model can't be used. DownloadError: it can't be fetched.
         """
         self.settings = settings
         self.measures = measures or Measures()
-        self.lens = Lens(model=model, detector=detector)
+        self.lens = lens or Lens(model=model, detector=detector)
         self.classifier = BatchingClassifier(
             self.lens.classifier.path,
             most=settings.batch_faces,
