@@ -39,7 +39,12 @@ from moodlens.training.storage import EpochResult, write_text
 RESULTS = Path(__file__).parent / "ablation.json"
 START, END = "<!-- ablation: start -->", "<!-- ablation: end -->"
 BASELINE = "baseline"
-_COMMON = {"target.teacher_share": 0.0, "target.smoothing": 0.05, "augment.ramp": 0.25}
+_COMMON = {
+    "target.teacher_share": 0.0,
+    "target.smoothing": 0.05,
+    "augment.ramp": 0.25,
+    "network.residual_start": 1.0,
+}
 VARIANTS: dict[str, dict[str, Any]] = {
     BASELINE: {},
     "without FER+ votes": {"target.votes_share": 0.0, "target.votes_head_weight": 0.0},
@@ -62,6 +67,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "without flips": {"augment.flip": 0.0},
     "without weight averaging": {"schedule.ema_decay": 0.0},
     "without squeeze-and-excitation": {"network.squeeze_ratio": 0},
+    "residual branches silent at first": {"network.residual_start": 0.0},
     "balanced classes (half way)": {"schedule.balance": 0.5},
     "with sharpness-aware steps, half the epochs": {"schedule.sharpness": 0.05},
     "mirror images must agree, half the epochs": {"target.flip_consistency": 1.0},

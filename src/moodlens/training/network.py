@@ -44,8 +44,9 @@ def build_network(recipe: NetworkRecipe, *, votes: int = 0, fused: bool = False)
     """
     Convolution, Normalization, Pooling = _FUSED if fused else _STOCK
 
-    def normalise(x: Any, name: str, gamma: str = "ones") -> Any:
-        return Normalization(momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, name=name)(x)
+    def normalise(x: Any, name: str, gamma: float = 1.0) -> Any:
+        start = keras.initializers.Constant(gamma)
+        return Normalization(momentum=0.9, epsilon=1e-5, gamma_initializer=start, name=name)(x)
 
     def conv(x: Any, width: int, kernel: int, name: str, strides: int = 1) -> Any:
         layer = Convolution(
@@ -80,7 +81,7 @@ def build_network(recipe: NetworkRecipe, *, votes: int = 0, fused: bool = False)
         y = relu(
             normalise(conv(x, width, 3, f"{name}_conv1", strides), f"{name}_bn1"), f"{name}_relu1"
         )
-        y = normalise(conv(y, width, 3, f"{name}_conv2"), f"{name}_bn2", gamma="zeros")
+        y = normalise(conv(y, width, 3, f"{name}_conv2"), f"{name}_bn2", recipe.residual_start)
         if recipe.squeeze_ratio:
             y = squeeze_excite(y, f"{name}_se")
         return relu(keras.layers.Add(name=f"{name}_add")([y, shortcut]), f"{name}_relu2")

@@ -47,6 +47,12 @@ class NetworkRecipe(_Part):
     depths: tuple[PositiveInt, ...] = (1, 2, 2)
     squeeze_ratio: int = Field(default=8, ge=0, description="0 leaves squeeze-excitation out")
     dropout: float = Field(default=0.2, ge=0, lt=1)
+    residual_start: float = Field(
+        default=1.0,
+        ge=0,
+        description="first value of the last scale (gamma) of every residual branch; at 0 the "
+        "branches are silent at first, and a short run loses its first epochs to that",
+    )
 
     @model_validator(mode="after")
     def _same_length(self) -> NetworkRecipe:
