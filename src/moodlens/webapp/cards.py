@@ -94,8 +94,18 @@ def promises(what: Sequence[tuple[str, str, str]]) -> None:
             st.caption(sentence)
 
 
-def no_face() -> None:
-    """What to say when there is none."""
+def no_face(*, black: bool = False) -> None:
+    """What to say when there is none.
+
+    Args:
+        black: the picture shows nothing at all.
+    """
+    if black:
+        st.info(
+            "This picture is black: the camera was covered or not ready yet. Take it again.",
+            icon="🌑",
+        )
+        return
     st.info(
         "No face found on this picture. Faces must be at least 24 pixels wide and look roughly "
         "towards the camera.",

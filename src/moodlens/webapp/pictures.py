@@ -24,6 +24,8 @@ MOST_PICTURES = 50
 MOST_CARDS = 12
 """Faces of one picture that get a card; further ones are on the picture and in the files."""
 PREVIEW_PX = 1280
+BLACK = 24
+"""A picture without a brighter pixel (of 255) shows nothing."""
 CROP_PX = 160
 HEAT_SHARE = 0.6
 """How much of the strongest place the map covers; the face must stay visible."""
@@ -45,11 +47,13 @@ class PictureResult:
         analysis: with `error` set where the picture could not be used.
         preview: JPEG of the annotated picture, at most `PREVIEW_PX` on its longer side.
         faces: of the first `MOST_CARDS` faces, in the order of `analysis.faces`.
+        black: there is nothing on it, as when a camera was not ready yet.
     """
 
     analysis: Analysis
     preview: bytes = b""
     faces: tuple[FacePictures, ...] = ()
+    black: bool = False
 
 
 def judge_picture(lens: Lens, name: str, data: bytes) -> PictureResult:
@@ -60,7 +64,8 @@ def judge_picture(lens: Lens, name: str, data: bytes) -> PictureResult:
         faces = face_pictures(lens, frame, analysis.faces[:MOST_CARDS])
     except MoodlensError as error:
         return PictureResult(Analysis.failed(name, str(error)))
-    return PictureResult(analysis, _preview(frame, analysis), faces)
+    black = float(frame.max()) < BLACK
+    return PictureResult(analysis, _preview(frame, analysis), faces, black)
 
 
 def annotated_png(data: bytes, analysis: Analysis) -> bytes:

@@ -95,3 +95,15 @@ def test_a_square_keeps_its_place_and_repeats_the_border(side: float) -> None:
     assert crop.shape == (CROP_PX, CROP_PX, 3)
     assert crop[:, : CROP_PX // 2 - 6].max() == 0
     assert crop[:, CROP_PX // 2 + 6 :].min() == 255
+
+
+def test_a_picture_from_a_camera_that_was_not_ready_is_told_from_one_without_a_face(
+    lens: Lens,
+) -> None:
+    rng = np.random.default_rng(1)
+    dark = rng.integers(0, 12, (120, 160, 3), dtype=np.uint8)  # a black frame as JPEG leaves it
+    for frame, black in ((dark, True), (dark + 60, False)):
+        good, data = cv2.imencode(".png", frame)
+        assert good
+        result = judge_picture(lens, "shot", data.tobytes())
+        assert (result.black, result.analysis.faces) == (black, ())

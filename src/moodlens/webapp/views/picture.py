@@ -208,7 +208,7 @@ def _details(result: PictureResult, data: bytes, place: int, attention: bool) ->
         )
     with right:
         if not analysis.faces:
-            cards.no_face()
+            cards.no_face(black=result.black)
         elif not several:
             cards.face_card(
                 analysis.faces[0], 1, several=False, pictures=result.faces[0], attention=attention
