@@ -56,9 +56,10 @@ def create_app(
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        engine = await asyncio.to_thread(
-            Engine, settings, model=model, detector=detector, measures=measures, lens=lens
-        )
+        def load() -> Engine:
+            return Engine(settings, lens or Lens(model=model, detector=detector), measures)
+
+        engine = await asyncio.to_thread(load)
         app.state.engine = engine
         logger().info(
             "ready",

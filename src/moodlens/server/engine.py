@@ -26,29 +26,20 @@ from moodlens.types import Analysis
 class Engine:
     """Everything that works on pictures; made once, closed once."""
 
-    def __init__(
-        self,
-        settings: ServerSettings,
-        *,
-        model: str | None = None,
-        detector: str | None = None,
-        measures: Measures | None = None,
-        lens: Lens | None = None,
-    ) -> None:
-        """Load the networks and start the threads.
+    def __init__(self, settings: ServerSettings, lens: Lens, measures: Measures) -> None:
+        """Start the threads.
 
         Args:
             settings: how many threads, how much room.
-            model: a model SPEC. detector: its name.
-            measures: where to count; None: for itself.
-            lens: loaded already, from here on the engine's own; None: load `model` and `detector`.
+            lens: from here on the engine's own.
+            measures: where to count.
 
         Raises:
-            ModelError: the model can't be used. DownloadError: it can't be fetched.
+            ModelError: the lens's network can't be opened for batches.
         """
         self.settings = settings
-        self.measures = measures or Measures()
-        self.lens = lens or Lens(model=model, detector=detector)
+        self.measures = measures
+        self.lens = lens
         self.classifier = BatchingClassifier(
             self.lens.classifier.path,
             most=settings.batch_faces,

@@ -64,7 +64,7 @@ def judge_picture(lens: Lens, name: str, data: bytes) -> PictureResult:
         faces = face_pictures(lens, frame, analysis.faces[:MOST_CARDS])
     except MoodlensError as error:
         return PictureResult(Analysis.failed(name, str(error)))
-    black = float(frame.max()) < BLACK
+    black = not faces and bool(frame.max() < BLACK)
     return PictureResult(analysis, _preview(frame, analysis), faces, black)
 
 

@@ -210,14 +210,19 @@ def _figures(state: LiveState) -> None:
         cards.probability_bars(face)
 
 
+def _playing(context: Any, holder: dict[str, Any]) -> LiveState | None:
+    """What the viewer's video shows; None while none plays."""
+    view: LiveView | None = holder.get("view")
+    if context is None or not context.state.playing or view is None:
+        return None
+    return view.state()
+
+
 @st.fragment(run_every=COURSE_S)
 def _course(context: Any, holder: dict[str, Any]) -> None:
     """The last minute and the shares; they change slowly, so they are drawn seldom."""
-    view: LiveView | None = holder.get("view")
-    if context is None or not context.state.playing or view is None:
-        return
-    state = view.state()
-    if state.analysis is None or state.refused:
+    state = _playing(context, holder)
+    if state is None or state.analysis is None or state.refused:
         return
     face = state.analysis.largest
     now = "no face" if face is None else f"now {face.emotion}, {face.confidence:.0%}"
@@ -250,11 +255,8 @@ def _course(context: Any, holder: dict[str, Any]) -> None:
 @st.fragment(run_every=SUGGEST_S)
 def _suggest(context: Any, holder: dict[str, Any]) -> None:
     """Suggestions for the mood that has lasted; slower, so that its buttons can be pressed."""
-    view: LiveView | None = holder.get("view")
-    if context is None or not context.state.playing or view is None:
-        return
-    state = view.state()
-    if state.settled is not None:
+    state = _playing(context, holder)
+    if state is not None and state.settled is not None:
         suggestions(state.settled, 1.0, "live", state.settled_s)
 
 
