@@ -20,13 +20,17 @@ lint: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
+# A browser and a video connection on a busy machine: a test that fails is tried once more. Both
+# tries are printed ("RERUN", "1 rerun"), and every failure shows the app's log and threads.
+BROWSER_TESTS := $(BIN)/python -m pytest tests/browser --reruns 1 -rR
+
 # Unit, contract, property, integration and notebook tests on two processes, then the browser's.
 unit: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests --ignore tests/browser -n 2 --dist loadscope --durations 10
-	$(BIN)/python -m pytest tests/browser
+	$(BROWSER_TESTS)
 
 browser: $(VENV)/.installed-dev system-packages
-	$(BIN)/python -m pytest tests/browser
+	$(BROWSER_TESTS)
 
 notebook: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/notebooks

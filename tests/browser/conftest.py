@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -21,6 +22,11 @@ from moodlens.history import History
 
 ROOT = Path(__file__).resolve().parents[2]
 CAMERA_FRAMES = 150
+LAST_LINES = 400
+STACKS = """import faulthandler, signal
+faulthandler.register(signal.SIGUSR1, all_threads=True)
+"""
+"""With this the app writes where each of its threads is when it gets SIGUSR1."""
 expect.set_options(timeout=30_000)  # no test of speed: a busy machine may take its time
 
 
@@ -84,6 +90,10 @@ def app_served(app_home: Path, shared: Path) -> Iterator[tuple[str, int]]:
     }
     if shared.is_dir():
         environment["MOODLENS_MODELS_DIR"] = str(shared / "models")
+    started_with = home / "started-with"
+    started_with.mkdir()
+    (started_with / "sitecustomize.py").write_text(STACKS)
+    environment["PYTHONPATH"] = str(started_with)
     log = (home / "app.log").open("w")
     command = [sys.executable, "-m", "moodlens", "app", "--port", str(port)]
     child = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
@@ -105,6 +115,27 @@ def app_served(app_home: Path, shared: Path) -> Iterator[tuple[str, int]]:
         child.terminate()
         child.wait(20)
         log.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With a failure, one that is tried again too: the error, what the app wrote, its threads."""
+    report = yield
+    served = getattr(item, "funcargs", {}).get("app_served")
+    home = getattr(item, "funcargs", {}).get("app_home")
+    if report.when == "call" and report.failed and served and home:
+        os.kill(served[1], signal.SIGUSR1)
+        time.sleep(1)  # it writes them
+        lines = (home / "app.log").read_text(errors="replace").splitlines()
+        terminal: Any = item.config.pluginmanager.getplugin("terminalreporter")
+        terminal.write_line("")
+        terminal.section(f"{item.nodeid} failed", "-")
+        terminal.write_line(report.longreprtext)
+        terminal.section("the app then", "-")
+        terminal.write_line("\n".join(lines[-LAST_LINES:]))
+    return report
 
 
 @pytest.fixture(scope="session")

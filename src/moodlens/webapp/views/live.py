@@ -130,10 +130,6 @@ def _stream(holder: dict[str, Any], choices: LiveChoices, detector: str) -> Any:
         },
     )
     holder["playing"] = bool(context.state.playing)
-    if context.state.playing or context.state.signalling:
-        holder.setdefault("asked_at", time.monotonic())
-    else:
-        holder.pop("asked_at", None)
     return context
 
 
@@ -146,17 +142,18 @@ def _beside(context: Any, holder: dict[str, Any]) -> None:
     view: LiveView | None = holder.get("view") if started else None
     state = None if view is None else view.state()
     if not started:
+        holder.pop("asked_at", None)
         st.info(CONSENT, icon="🔒")
         st.info("Press START and allow the camera.", icon="🎥")
         with st.expander("The camera does not start?"):
             _connection_help()
         return
+    asked_at = holder.setdefault("asked_at", time.monotonic())
     if state is not None and state.refused:
         st.warning("The last free place was just taken. Press STOP and try again in a minute.")
         return
     if state is None or state.analysis is None:
-        waited = time.monotonic() - holder.get("asked_at", time.monotonic())
-        if waited < SLOW_START_S:
+        if time.monotonic() - asked_at < SLOW_START_S:
             st.info("Waiting for the first frame …", icon="⏳")
         else:
             st.warning(
