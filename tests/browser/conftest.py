@@ -195,3 +195,20 @@ def camera_page(page: Page, chromium: str, camera_clip: Path) -> Iterator[Page]:
     opened.set_default_timeout(90_000)
     yield opened
     with_camera.close()
+
+
+@pytest.fixture
+def cameras_page(page: Page, chromium: str) -> Iterator[Page]:
+    """A page whose browser has three cameras of its own; the second gives depths, no pictures."""
+    browser = page.context.browser
+    assert browser is not None
+    with_cameras = start(
+        browser.browser_type,
+        chromium,
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream=device-count=3",
+    )
+    opened = with_cameras.new_page(viewport={"width": 1280, "height": 900})
+    opened.set_default_timeout(90_000)
+    yield opened
+    with_cameras.close()

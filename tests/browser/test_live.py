@@ -11,6 +11,10 @@ from moodlens.history import History
 
 pytestmark = [pytest.mark.browser, pytest.mark.shared_data]
 
+KEEP_CAMERA = """
+    const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async (wanted) => (window.camera = await ask(wanted));
+"""
 FRAMES = """async (video) => {
     const first = video.getVideoPlaybackQuality().totalVideoFrames;
     await new Promise(done => setTimeout(done, 4000));
@@ -60,3 +64,20 @@ def test_a_session_ends_with_a_summary_that_can_be_saved(
     assert kept.kind == "live"
     assert kept.frames > 0
     assert kept.seconds > 0
+
+
+def test_another_camera_is_picked(cameras_page: Page, app_address: str) -> None:
+    cameras_page.add_init_script(KEEP_CAMERA)
+    cameras_page.goto(f"{app_address}/live")
+    frame = cameras_page.frame_locator("iframe").first
+    frame.get_by_role("button", name="SELECT DEVICE").click()
+    cameras = frame.get_by_label("Video Input")
+    expect(cameras.get_by_role("option")).to_have_text(
+        [f"fake_device_{number}" for number in range(3)]
+    )
+    cameras.select_option("fake_device_2")
+    frame.get_by_role("button", name="Done").click()
+    frame.get_by_role("button", name="START").click()
+    expect(cameras_page.get_by_text(re.compile(r"\d+ frames a second"))).to_be_visible()
+    playing = "() => window.camera.getVideoTracks()[0].label"
+    assert frame.locator("video").evaluate(playing) == "fake_device_2"
