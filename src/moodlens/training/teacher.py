@@ -52,20 +52,25 @@ class Teacher:
 
         Args:
             images: (n, 48, 48) uint8.
-            mirrored: ask about the mirror image too, and take the mean.
+            mirrored: ask each model about the mirror image too, and take the mean. Otherwise the
+                models look at the picture and its mirror image by turns: the mean of several
+                still knows both, at half the cost.
 
         Returns:
             (n, 7) float32 distributions.
         """
         out = np.zeros((len(images), 7), np.float32)
-        views = [images, images[:, :, ::-1]] if mirrored else [images]
+        both = [images, images[:, :, ::-1]]
+        asked = [
+            (model, view)
+            for turn, model in enumerate(self._models)
+            for view in (both if mirrored else [both[turn % 2]])
+        ]
         for start in range(0, len(images), _BATCH):
             part = slice(start, start + _BATCH)
-            for model in self._models:
-                for view in views:
-                    out[part] += model.classify(np.ascontiguousarray(view[part]))
-        out /= len(self._models) * len(views)
-        return temper(out, self._temperature)
+            for model, view in asked:
+                out[part] += model.classify(np.ascontiguousarray(view[part]))
+        return temper(out / len(asked), self._temperature)
 
 
 def open_teacher(models: Sequence[Path], recipe: TargetRecipe) -> Teacher | None:

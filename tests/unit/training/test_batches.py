@@ -94,6 +94,18 @@ def test_the_teachers_answer_is_the_mean_of_both_views(faces: FaceDataset) -> No
     assert np.allclose(teacher.says(images), both, atol=1e-5)
 
 
+def test_several_teachers_look_at_the_picture_and_its_mirror_image_by_turns(
+    faces: FaceDataset,
+) -> None:
+    default, tiny = resolve_model(None), resolve_model("moodlens-tiny")
+    images = faces.images[:8]
+    flipped = np.ascontiguousarray(images[:, :, ::-1])
+    first = Teacher([default]).says(images, mirrored=False)
+    second = Teacher([tiny]).says(flipped, mirrored=False)
+    said = Teacher([default, tiny]).says(images, mirrored=False)
+    assert np.allclose(said, (first + second) / 2, atol=1e-5)
+
+
 def test_a_higher_temperature_is_softer(faces: FaceDataset) -> None:
     model = [resolve_model(None)]
     sharp = Teacher(model).says(faces.images[:20]).max(axis=1).mean()
