@@ -70,7 +70,8 @@ class Teacher:
             part = slice(start, start + _BATCH)
             for model, view in asked:
                 out[part] += model.classify(np.ascontiguousarray(view[part]))
-        return temper(out / len(asked), self._temperature)
+        out /= len(asked)
+        return temper(out, self._temperature)
 
 
 def open_teacher(models: Sequence[Path], recipe: TargetRecipe) -> Teacher | None:
