@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -27,6 +28,10 @@ STACKS = """import faulthandler, signal
 faulthandler.register(signal.SIGUSR1, all_threads=True)
 """
 """With this the app writes where each of its threads is when it gets SIGUSR1."""
+KEEP_CAMERA = """
+    const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async (wanted) => (window.camera = await ask(wanted));
+"""
 expect.set_options(timeout=30_000)  # no test of speed: a busy machine may take its time
 
 
@@ -123,12 +128,12 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """With a failure, one that is tried again too: the error, what the app wrote, its threads."""
     report = yield
-    served = getattr(item, "funcargs", {}).get("app_served")
-    home = getattr(item, "funcargs", {}).get("app_home")
-    if report.when == "call" and report.failed and served and home:
-        os.kill(served[1], signal.SIGUSR1)
+    used = getattr(item, "funcargs", {})
+    if report.when == "call" and report.failed and "app_served" in used:
+        _, process = used["app_served"]
+        os.kill(process, signal.SIGUSR1)
         time.sleep(1)  # it writes them
-        lines = (home / "app.log").read_text(errors="replace").splitlines()
+        lines = (used["app_home"] / "app.log").read_text(errors="replace").splitlines()
         terminal: Any = item.config.pluginmanager.getplugin("terminalreporter")
         terminal.write_line("")
         terminal.section(f"{item.nodeid} failed", "-")
@@ -179,36 +184,32 @@ def page(browser: Browser) -> Iterator[Page]:
     opened.close()
 
 
-@pytest.fixture
-def camera_page(page: Page, chromium: str, camera_clip: Path) -> Iterator[Page]:
-    """A page of its own browser, whose camera plays the clip; permission is given."""
+@contextmanager
+def page_with_camera(page: Page, chromium: str, *device: str) -> Iterator[Page]:
+    """A page of its own browser with permission for this fake device; `window.camera` is played."""
     browser = page.context.browser
     assert browser is not None
-    with_camera = start(
-        browser.browser_type,
-        chromium,
-        "--use-fake-ui-for-media-stream",
-        "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-video-capture={camera_clip}",
-    )
+    flags = ("--use-fake-ui-for-media-stream", *device)
+    with_camera = start(browser.browser_type, chromium, *flags)
     opened = with_camera.new_page(viewport={"width": 1280, "height": 900})
     opened.set_default_timeout(90_000)
+    opened.add_init_script(KEEP_CAMERA)
     yield opened
     with_camera.close()
 
 
 @pytest.fixture
+def camera_page(page: Page, chromium: str, camera_clip: Path) -> Iterator[Page]:
+    """A page whose camera plays the clip."""
+    device = "--use-fake-device-for-media-stream"
+    clip = f"--use-file-for-fake-video-capture={camera_clip}"
+    with page_with_camera(page, chromium, device, clip) as opened:
+        yield opened
+
+
+@pytest.fixture
 def cameras_page(page: Page, chromium: str) -> Iterator[Page]:
     """A page whose browser has three cameras of its own; the second gives depths, no pictures."""
-    browser = page.context.browser
-    assert browser is not None
-    with_cameras = start(
-        browser.browser_type,
-        chromium,
-        "--use-fake-ui-for-media-stream",
-        "--use-fake-device-for-media-stream=device-count=3",
-    )
-    opened = with_cameras.new_page(viewport={"width": 1280, "height": 900})
-    opened.set_default_timeout(90_000)
-    yield opened
-    with_cameras.close()
+    devices = "--use-fake-device-for-media-stream=device-count=3"
+    with page_with_camera(page, chromium, devices) as opened:
+        yield opened

@@ -11,10 +11,6 @@ from moodlens.history import History
 
 pytestmark = [pytest.mark.browser, pytest.mark.shared_data]
 
-KEEP_CAMERA = """
-    const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-    navigator.mediaDevices.getUserMedia = async (wanted) => (window.camera = await ask(wanted));
-"""
 FRAMES = """async (video) => {
     const first = video.getVideoPlaybackQuality().totalVideoFrames;
     await new Promise(done => setTimeout(done, 4000));
@@ -67,7 +63,6 @@ def test_a_session_ends_with_a_summary_that_can_be_saved(
 
 
 def test_another_camera_is_picked(cameras_page: Page, app_address: str) -> None:
-    cameras_page.add_init_script(KEEP_CAMERA)
     cameras_page.goto(f"{app_address}/live")
     frame = cameras_page.frame_locator("iframe").first
     frame.get_by_role("button", name="SELECT DEVICE").click()

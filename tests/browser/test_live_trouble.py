@@ -22,10 +22,6 @@ DENIED = """
         throw new DOMException('Permission denied', 'NotAllowedError');
     };
 """
-KEEP_CAMERA = """
-    const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-    navigator.mediaDevices.getUserMedia = async (wanted) => (window.camera = await ask(wanted));
-"""
 SEATS = max(2 * len(os.sched_getaffinity(0)), 2)
 RATE = re.compile(r"\d+ frames a second")
 FULL = "live places"
@@ -61,7 +57,6 @@ def test_a_connection_that_does_not_start_is_said_after_ten_seconds(
 
 
 def test_a_lost_camera_is_said_and_the_session_is_kept(camera_page: Page, app_address: str) -> None:
-    camera_page.add_init_script(KEEP_CAMERA)
     frame = video(camera_page, app_address)
     frame.get_by_role("button", name="START").click()
     expect(camera_page.get_by_text(RATE)).to_be_visible()
