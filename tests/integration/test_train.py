@@ -147,6 +147,26 @@ def test_export_there_and_back(place: Path) -> None:
     assert classifier.info.metrics["n"] == 120
 
 
+def test_runs_are_averaged_in_one_file(place: Path) -> None:
+    done = moodlens("export", "run", "--average-with", "run", "--output", "two.onnx", cwd=place)
+    assert done.returncode == 0, done.stderr
+    alone = moodlens("export", "run", "--output", "one.onnx", cwd=place)
+    assert alone.returncode == 0, alone.stderr
+    one, two = ((place / name).stat().st_size for name in ("one.onnx", "two.onnx"))
+    assert two > one
+    import numpy as np
+
+    from moodlens.recognition.classifier import Classifier
+
+    faces = np.random.default_rng(0).integers(0, 256, (4, 48, 48), dtype=np.uint8)
+    first, both = Classifier(place / "one.onnx"), Classifier(place / "two.onnx")
+    np.testing.assert_allclose(first.classify(faces), both.classify(faces), atol=1e-4)
+    assert len(both.info.training["members"]) == 2
+    wrong = moodlens("export", "one.onnx", "--average-with", "run", cwd=place)
+    assert wrong.returncode == 2
+    assert "--average-with joins runs" in wrong.stderr
+
+
 def test_int8_is_kept_only_when_it_answers_as_well(place: Path) -> None:
     moodlens("export", "run", "--output", "small.onnx", cwd=place)
     done = moodlens(

@@ -19,6 +19,7 @@ class Format(StrEnum):
 
 @command.command(
     epilog="Examples: moodlens export runs/default --calibrate-on fer2013.csv   "
+    "moodlens export runs/one --average-with runs/two   "
     "moodlens export my-network.keras --output my-network.onnx   "
     "moodlens export moodlens-default --format keras --output default.keras"
 )
@@ -29,6 +30,9 @@ def export(
     output: Path | None = typer.Option(None, help="Default: the model's name, in this folder."),
     format: Format | None = typer.Option(  # noqa: A002
         None, help="Default: keras for an ONNX file, else onnx."
+    ),
+    average_with: list[Path] = typer.Option(
+        [], metavar="RUN", help="Another run's folder; the file averages their logits. Repeat it."
     ),
     calibrate_on: Path | None = typer.Option(
         None, metavar="DATA", help="Fit temperature and prediction sets on its PublicTest rows."
@@ -53,8 +57,10 @@ def export(
     target = output or Path.cwd() / f"{source.stem}.{wanted.value}"
     if target.exists() and source.exists() and target.samefile(source):
         raise SettingsError(f"{target}: is the model itself; choose another name with --output")
+    if average_with and not source.is_dir():
+        raise SettingsError(f"--average-with joins runs: {source} is no run's folder")
     use_backend("tensorflow")
-    _convert(source, target, wanted)
+    _convert(source, target, wanted, average_with)
     if calibrate_on is not None:
         from moodlens.datasets import load_dataset
         from moodlens.training.export import calibrate_file
@@ -79,7 +85,7 @@ def _source(model: str) -> Path:
     return resolve_model(model)
 
 
-def _convert(source: Path, target: Path, wanted: Format) -> None:
+def _convert(source: Path, target: Path, wanted: Format, others: list[Path]) -> None:
     from moodlens.training.export import to_keras, to_onnx
     from moodlens.training.storage import write_atomically
 
@@ -88,12 +94,12 @@ def _convert(source: Path, target: Path, wanted: Format) -> None:
             from moodlens.errors import SettingsError
 
             raise SettingsError(f"{source}: is a .keras file already; add --format onnx")
-        to_keras(source, target, _say)
+        to_keras(source, target, _say, others=others)
     elif source.suffix == ".onnx":
         data = source.read_bytes()
         write_atomically(target, lambda file: file.write(data))
     else:
-        to_onnx(source, target, _say)
+        to_onnx(source, target, _say, others=others)
 
 
 def _quantise(source: Path, data: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,15 @@ from moodlens.evaluation.calibrate import calibrate
 from moodlens.evaluation.evaluate import evaluate, raw_logits
 from moodlens.recognition.classifier import Classifier, open_session
 from moodlens.recognition.metadata import ModelInfo
-from moodlens.training.storage import BEST, RECORD, load_weights
+from moodlens.training.storage import RECORD
 
 Say = Callable[[str], None]
 
 
-def to_onnx(source: Path, target: Path, say: Say) -> None:
+def to_onnx(source: Path, target: Path, say: Say, *, others: Sequence[Path] = ()) -> None:
     """Write a run's best weights, or a `.keras` file, as ONNX with a card, and check parity.
+
+    With other runs' folders the file holds an ensemble: the mean of all the runs' logits.
 
     A `.keras` file is opened by a child process in Keras' safe mode first; one with a Lambda
     layer, or of another shape than 48x48x1 in and 7 out, is refused.
@@ -32,7 +34,7 @@ def to_onnx(source: Path, target: Path, say: Say) -> None:
     from moodlens.training.onnx_export import rewrite_card, write_onnx
 
     if source.is_dir():
-        network, info = _network_of_run(source)
+        network, info = _network_of_runs([source, *others])
         write_onnx(network, target, info)
     else:
         made = converted(source)
@@ -44,16 +46,26 @@ def to_onnx(source: Path, target: Path, say: Say) -> None:
     say(f"Keras and ONNX agree within {_gap(network, target):.1e}")
 
 
-def to_keras(source: Path, target: Path, say: Say) -> None:
+def to_keras(source: Path, target: Path, say: Say, *, others: Sequence[Path] = ()) -> None:
     """Write a run's best weights, or an ONNX file of ours, as `.keras`, and check parity.
 
+    An int8 file no longer holds the weights it was made from: the `.keras` file beside it, as the
+    packaged models have one, is copied instead.
+
     Raises:
-        ModelError: the ONNX file is not of this project's networks, or the two do not agree.
+        ModelError: the ONNX file is not of this project's networks, or int8 and alone, or the
+            two do not agree.
     """
+    from moodlens.training.int8 import is_int8
     from moodlens.training.restore import keras_from_onnx
 
     if source.is_dir():
-        _save_keras(_network_of_run(source)[0], target)
+        _save_keras(_network_of_runs([source, *others])[0], target)
+        return
+    twin = source.with_suffix(".keras")
+    if is_int8(source) and twin.is_file():
+        _write(target, twin.read_bytes())
+        say(f"{source.name} is int8; this is {twin.name}, from which it was made")
         return
     network = keras_from_onnx(source)
     gap = _gap(network, source)
@@ -121,32 +133,36 @@ def open_keras(path: Path) -> Any:
         raise ModelError(f"{path}: Keras can't open it safely: {reason}") from error
 
 
-def _network_of_run(run: Path) -> tuple[Any, ModelInfo]:
-    import json
-
+def _network_of_runs(runs: Sequence[Path]) -> tuple[Any, ModelInfo]:
     from moodlens import __version__
-    from moodlens.training.network import plain_network
-    from moodlens.training.packaging import LICENCE, has_votes, recipe_of
+    from moodlens.training.ensemble import average_networks
+    from moodlens.training.packaging import LICENCE, joined_record, network_of, recipe_of
 
-    if not (run / BEST).exists():
-        raise MoodlensError(f"{run}: no {BEST} in this folder; not a training run, or not one yet")
-    recipe = recipe_of(run)
-    network = plain_network(recipe.network, load_weights(run / BEST), votes=has_votes(run, recipe))
-    record = run / RECORD
-    training = {"recipe": json.loads(recipe.model_dump_json())}
-    if record.exists():
-        try:
-            training = json.loads(record.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise MoodlensError(f"{record}: not the record of a run: {error}") from error
+    networks = [network_of(run) for run in runs]
+    name = recipe_of(runs[0]).network.name
+    network = networks[0] if len(runs) == 1 else average_networks(networks, name)
     info = ModelInfo(
-        name=recipe.network.name,
+        name=name,
         version=__version__,
         licence=LICENCE,
         source="moodlens train",
-        training=training,
+        training=joined_record([_record(run) for run in runs]),
     )
     return network, info
+
+
+def _record(run: Path) -> dict[str, Any]:
+    import json
+
+    from moodlens.training.packaging import recipe_of
+
+    record = run / RECORD
+    if not record.exists():
+        return {"recipe": json.loads(recipe_of(run).model_dump_json())}
+    try:
+        return dict(json.loads(record.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise MoodlensError(f"{record}: not the record of a run: {error}") from error
 
 
 def _gap(network: Any, path: Path) -> float:

@@ -101,6 +101,7 @@ def _model(m: dict[str, Any]) -> str:
             f"{m['ms_a_face_batch_64']:.2f} ms at batch 64, one core, where it was packaged",
         ],
         ["Keras and ONNX agree within", f"{m['parity_keras_onnx']:.0e} (logits)"],
+        *_int8(m.get("int8")),
         ["licence", m["licence"]],
     ]
     scores = [
@@ -160,7 +161,35 @@ def _model(m: dict[str, Any]) -> str:
     )
 
 
+def _int8(found: dict[str, Any] | None) -> list[list[str]]:
+    if not found:
+        return []
+    return [
+        [
+            "int8",
+            f"the ONNX file's convolutions; in float {_percent(found['accuracy_float'])} of the same "
+            f"pictures right, {_percent(found['same_label'])} of the answers the same. What Keras and "
+            "ONNX agree within is of the float network",
+        ]
+    ]
+
+
 def _training(record: dict[str, Any]) -> str:
+    members = record.get("members")
+    if not members:
+        return "### Training\n\n" + _run(record)
+    parts = [
+        f"### Training\n\nThe mean of {len(members)} networks' logits, in one file. "
+        "Each was trained by itself:\n"
+    ]
+    for number, member in enumerate(members, 1):
+        parts.append(f"**Member {number}**\n\n" + _run(member))
+    if record.get("notes"):
+        parts.append(_table(["", ""], [["note", note] for note in record["notes"]]))
+    return "\n".join(parts)
+
+
+def _run(record: dict[str, Any]) -> str:
     packages = ", ".join(f"{name} {number}" for name, number in record["packages"].items())
     rows = [
         ["seed", record["seed"]],
@@ -180,7 +209,7 @@ def _training(record: dict[str, Any]) -> str:
     if record.get("start_from"):
         rows.append(["started from", f"{record['start_from']['name']}"])
     rows += [["note", note] for note in record.get("notes", [])]
-    return "### Training\n\n" + _table(["", ""], rows)
+    return _table(["", ""], rows)
 
 
 if __name__ == "__main__":

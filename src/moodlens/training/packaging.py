@@ -1,6 +1,8 @@
-"""From a finished run to the files in the package: weights, card, measured figures.
+"""From finished runs to the files in the package: weights, card, measured figures.
 
-python -m moodlens.training.packaging RUN --name moodlens-default --data fer2013.csv.xz
+python -m moodlens.training.packaging RUN [RUN ...] --name moodlens-default --data fer2013.csv.xz
+
+Several runs become one network, the mean of their logits.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,7 @@ from moodlens.evaluation.metrics import reliability
 from moodlens.recognition.classifier import Classifier
 from moodlens.recognition.metadata import ModelInfo
 from moodlens.training.backend import use_backend
+from moodlens.training.int8 import MOST_LOST, quantise
 from moodlens.training.recipe import Recipe
 from moodlens.training.storage import (
     BEST,
@@ -45,44 +49,43 @@ LICENCE = "Apache-2.0; trained on FER2013, whose pictures have no authoritative 
 
 
 def package_model(
-    run: Path,
+    runs: Sequence[Path],
     name: str,
     dataset: FaceDataset,
     *,
     packaged: Path = PACKAGED,
     figures: Path | None = None,
-    record: dict[str, Any] | None = None,
+    int8: bool = False,
+    notes: Sequence[str] = (),
     description: str = "",
 ) -> dict[str, Any]:
     """Write `NAME.keras` and `NAME.onnx`, calibrated and with a full card, and measure them.
 
     Args:
-        run: folder of a training run.
+        runs: folders of training runs; several become an ensemble.
         name: of the model.
         dataset: all of FER2013 with FER+ votes, where the run had them.
         packaged: where the two files go.
         figures: where `NAME.json` goes, from which the model card is rendered; None: nowhere.
-        record: what reproduces the run; None: the run's own `run.json`.
+        int8: quantise the ONNX file, with ranges from Training.
+        notes: for the card.
         description: one line for the card.
 
     Returns:
         The measured figures, as written to `NAME.json`.
 
     Raises:
-        MoodlensError: the run has no weights yet, or the file would be larger than 12 MB.
+        MoodlensError: a run has no weights yet, a file would be larger than 12 MB, or int8 loses
+            more than 0.3 points of accuracy.
     """
-    from moodlens.training.network import plain_network
+    from moodlens.training.ensemble import average_networks
+    from moodlens.training.half import save_half
     from moodlens.training.onnx_export import parity, rewrite_card, write_onnx
 
-    recipe = recipe_of(run)
-    record = read_record(run, recipe, dataset) if record is None else record
-    weights = load_weights(run / BEST)
-    network = plain_network(recipe.network, weights, votes=has_votes(run, recipe))
-    log = read_log(run / LOG)
-    best = max(log, key=lambda r: (r.val_accuracy_no_twins, r.epoch), default=None)
-    record["epochs_run"] = len(log)
-    record["best_epoch"] = best.epoch if best else None
-
+    networks = [network_of(run) for run in runs]
+    network = networks[0] if len(networks) == 1 else average_networks(networks, name)
+    record = joined_record([read_record(run, dataset) for run in runs])
+    record["notes"] = [*record.get("notes", []), *notes]
     packaged.mkdir(parents=True, exist_ok=True)
     onnx_path, keras_path = packaged / f"{name}.onnx", packaged / f"{name}.keras"
     draft = packaged / f"{name}.draft.onnx"
@@ -99,13 +102,18 @@ def package_model(
         bias = add_bias(network, draft, dataset.split("PublicTest"))
         if bias["added"]:
             write_onnx(network, draft, info)
+        gap = parity(network, draft)
+        quantised = _to_int8(draft, dataset) if int8 else None
         measured, fitted = measure(draft, dataset)
         info = finished_card(info, measured, fitted)
         rewrite_card(draft, info)
         draft.replace(onnx_path)
     finally:
         draft.unlink(missing_ok=True)
-    network.save(keras_path)
+    if len(networks) == 1:
+        network.save(keras_path)
+    else:
+        save_half(network, keras_path)
     for path in (onnx_path, keras_path):
         if path.stat().st_size > LARGEST_FILE:
             raise ModelError(f"{path}: {path.stat().st_size / 2**20:.1f} MB, at most 12 MB")
@@ -117,17 +125,62 @@ def package_model(
         "parameters": int(network.count_params()),
         "onnx_bytes": onnx_path.stat().st_size,
         "keras_bytes": keras_path.stat().st_size,
-        "parity_keras_onnx": float(f"{parity(network, onnx_path):.1e}"),
+        "parity_keras_onnx": float(f"{gap:.1e}"),
+        "int8": quantised,
         "ms_a_face_batch_1": round(milliseconds_a_face(onnx_path, 1), 3),
         "ms_a_face_batch_64": round(milliseconds_a_face(onnx_path, 64), 3),
         "bias": bias,
         "training": record,
-        "log": [vars(line) for line in log],
     }
     if figures is not None:
         figures.mkdir(parents=True, exist_ok=True)
         write_text(figures / f"{name}.json", json.dumps(measured, indent=1) + "\n")
     return measured
+
+
+def network_of(run: Path) -> Any:
+    """The best epoch of a run as a Keras model with the emotion head alone.
+
+    Raises:
+        MoodlensError: the folder holds no run, or one without weights yet.
+    """
+    from moodlens.training.network import plain_network
+
+    if not (run / BEST).exists():
+        raise MoodlensError(f"{run}: no {BEST} in this folder; not a training run, or not one yet")
+    recipe = recipe_of(run)
+    return plain_network(recipe.network, load_weights(run / BEST), votes=has_votes(run, recipe))
+
+
+def joined_record(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What reproduces an ensemble: the common facts, and each member's record."""
+    if len(records) == 1:
+        return dict(records[0])
+    common = ("backend", "git_revision", "packages", "data", "trained_on", "chosen_on")
+    return {
+        **{name: records[0][name] for name in common if name in records[0]},
+        "seed": [record.get("seed") for record in records],
+        "recipe": {"ensemble": [record["recipe"] for record in records]},
+        "members": list(records),
+    }
+
+
+def _to_int8(draft: Path, dataset: FaceDataset) -> dict[str, Any]:
+    """Quantise a file in its place; what it cost."""
+    validation = dataset.split("PublicTest")
+    before = raw_logits(Classifier(draft, threads=0), validation.images).argmax(axis=1)
+    found = quantise(draft, draft, dataset.split("Training"), validation)
+    if not found.kept:
+        raise ModelError(
+            f"int8 loses {100 * (found.before - found.after):.1f} points of accuracy, "
+            f"at most {100 * MOST_LOST:.1f}; package it without --int8"
+        )
+    after = raw_logits(Classifier(draft, threads=0), validation.images).argmax(axis=1)
+    return {
+        "accuracy_float": round(found.before, 5),
+        "accuracy_int8": round(found.after, 5),
+        "same_label": round(float((before == after).mean()), 5),
+    }
 
 
 def add_bias(network: Any, onnx_path: Path, validation: FaceDataset) -> dict[str, Any]:
@@ -242,50 +295,53 @@ def has_votes(run: Path, recipe: Recipe) -> bool:
     return len(load_weights(run / BEST)) > len(build_network(recipe.network).get_weights())
 
 
-def read_record(run: Path, recipe: Recipe, dataset: FaceDataset) -> dict[str, Any]:
-    """The run's own record; for a run without one, what can be said now."""
+def read_record(run: Path, dataset: FaceDataset) -> dict[str, Any]:
+    """The run's own record with its log; for a run without one, what can be said now."""
     path = run / RECORD
     if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return dict(found)
-    import keras
+        found = dict(json.loads(path.read_text(encoding="utf-8")))
+    else:
+        import keras
 
-    from moodlens.training.provenance import describe_run
+        from moodlens.training.provenance import describe_run
 
-    left_out = usable_rows(dataset.split("Training"))[1]
-    found = describe_run(recipe, dataset, backend=keras.backend.backend(), left_out=left_out)
-    return found | {"notes": ["the run kept no record; code and packages are those of packaging"]}
+        left_out = usable_rows(dataset.split("Training"))[1]
+        backend = keras.backend.backend()
+        found = describe_run(recipe_of(run), dataset, backend=backend, left_out=left_out)
+        found["notes"] = ["the run kept no record; code and packages are those of packaging"]
+    log = read_log(run / LOG)
+    best = max(log, key=lambda r: (r.val_accuracy_no_twins, r.epoch), default=None)
+    return found | {
+        "epochs_run": len(log),
+        "best_epoch": best.epoch if best else None,
+    }
 
 
 def main() -> None:
     """See the module's docstring."""
     ask = argparse.ArgumentParser(description="Package the best weights of a training run.")
-    ask.add_argument("run", type=Path)
+    ask.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     ask.add_argument("--name", required=True)
     ask.add_argument("--data", type=Path, required=True)
     ask.add_argument("--ferplus", type=Path)
     ask.add_argument("--packaged", type=Path, default=PACKAGED)
     ask.add_argument("--docs", type=Path, default=Path("docs"))
-    ask.add_argument("--backend", help="that the run had, where it kept no record")
+    ask.add_argument("--int8", action="store_true", help="quantise the ONNX file")
     ask.add_argument("--description", default="")
     ask.add_argument("--note", action="append", default=[], help="for the card; may be repeated")
     given = ask.parse_args()
     use_backend("tensorflow")
     from moodlens.training.model_card import write_model_card
 
-    dataset = load_dataset(given.data, ferplus=given.ferplus)
-    record = read_record(given.run, recipe_of(given.run), dataset)
-    if given.backend:
-        record["backend"] = given.backend
-    record["notes"] = [*record.get("notes", []), *given.note]
     figures = given.docs / "model-card"
     measured = package_model(
-        given.run,
+        given.runs,
         given.name,
-        dataset,
+        load_dataset(given.data, ferplus=given.ferplus),
         packaged=given.packaged,
         figures=figures,
-        record=record,
+        int8=given.int8,
+        notes=given.note,
         description=given.description,
     )
     write_model_card(figures, given.docs / "model-card.md")

@@ -42,6 +42,11 @@ def keras_from_onnx(path: Path) -> Any:
         graph = onnx.load(str(path))
     except Exception as error:  # protobuf's errors share no base class
         raise ModelError(f"{path}: not an ONNX file: {str(error)[:200]}") from error
+    if any(node.op_type == "QuantizeLinear" for node in graph.graph.node):
+        raise ModelError(
+            f"{path}: an int8 file can't be made .keras again: its weights were rounded; start "
+            "from the float file or the training run"
+        )
     info = ModelInfo.from_metadata({p.key: p.value for p in graph.metadata_props}, str(path))
     try:
         recipe = NetworkRecipe.model_validate(info.training["recipe"]["network"])

@@ -1,6 +1,6 @@
 """From a trained detector to the file in the package: its threshold and its full card.
 
-python -m moodlens.training.detector.packaging runs/detector/detector.onnx \
+python -m moodlens.training.detector.packaging runs/detector/detector.int8.onnx \
     --min-score 0.6 --figures detectors.json
 """
 

@@ -12,6 +12,7 @@ from moodlens.detection.own import MoodlensDetector
 from moodlens.errors import MissingExtraError, ModelError
 from moodlens.training.detector.network import build_detector
 from moodlens.training.detector.recipe import NetworkRecipe
+from moodlens.training.int8 import is_int8
 
 STEM_SCALE = 4 / 255
 """The export folds this into the stem's kernel: it takes pixels, the network shares of white."""
@@ -41,6 +42,11 @@ def restore_weights(
     import keras
 
     MoodlensDetector(path)  # refuses what is no detector
+    if is_int8(path):
+        raise ModelError(
+            f"{path}: an int8 detector can't be trained further: its weights were rounded; start "
+            "from the detector.onnx it was made from"
+        )
     graph = onnx.load(str(path)).graph
     stored = {entry.name: onnx.numpy_helper.to_array(entry) for entry in graph.initializer}
     model = build_detector(recipe)

@@ -11,6 +11,7 @@ pytest.importorskip("keras")
 pytest.importorskip("onnx")
 
 from moodlens.detection.own import MoodlensDetector
+from moodlens.errors import ModelError
 from moodlens.training.detector.pipeline import (
     Ingredients,
     compose_pool,
@@ -18,7 +19,9 @@ from moodlens.training.detector.pipeline import (
     train_detector,
 )
 from moodlens.training.detector.recipe import DetectorRecipe
+from moodlens.training.detector.restore import restore_weights
 from moodlens.training.detector.scenes import SceneComposer
+from moodlens.training.int8 import is_int8
 
 pytestmark = pytest.mark.train
 
@@ -37,6 +40,12 @@ def test_from_faces_to_a_file(composer: SceneComposer, tmp_path: Path) -> None:
     lines: list[str] = []
     path = train_detector(TINY, parts, tmp_path, report=lines.append)
     assert MoodlensDetector(path).card["strides"] == [8, 16, 32]
+    small = path.with_suffix(".int8.onnx")
+    assert is_int8(small)
+    assert not is_int8(path)
+    assert MoodlensDetector(small).card == MoodlensDetector(path).card
+    with pytest.raises(ModelError, match=r"int8.* can't be trained further"):
+        restore_weights(small, TINY.network, np.zeros((1, 96, 96), np.uint8))
     assert any("mined" in line for line in lines)
     assert (tmp_path / "log.csv").read_text().count("\n") == 3
     other = TINY.model_copy(update={"scenes": TINY.scenes.model_copy(update={"first": 50})})
