@@ -68,12 +68,13 @@ def batch(
         typer.echo("moodlens: stopped; run it again to do the rest", err=True)
         raise typer.Exit(EXIT_STOPPED)
     if summary.failed:
-        typer.echo(f"moodlens: {summary.failed} inputs failed; see the column 'error'", err=True)
+        failed = "1 input" if summary.failed == 1 else f"{summary.failed} inputs"
+        typer.echo(f"moodlens: {failed} of these failed; see the column 'error'", err=True)
         raise typer.Exit(1)
 
 
 def _sentence(summary: Summary, output: str) -> str:
-    text = f"{summary.done} of {summary.inputs} inputs analysed, {summary.rows} rows into {output}"
+    text = f"{summary.done} of {summary.inputs} inputs done, {summary.rows} rows into {output}"
     if summary.skipped:
         text += f"; {summary.skipped} were there already"
     return text
