@@ -15,6 +15,7 @@ from moodlens.detection.own import (
     MoodlensDetector,
     cell_corners,
     decode,
+    mirror,
     overlaps,
     suppress,
 )
@@ -142,8 +143,8 @@ def test_a_clear_face_is_looked_at_once() -> None:
 def test_a_doubtful_face_that_closer_looks_confirm_stays() -> None:
     detector, answers = looking(0.4, s96=(MIDDLE[96], 0.8), s128=(MIDDLE[128], 0.5))
     found = detector.detect(FRAME, min_face_px=12)
-    assert found.scores.tolist() == pytest.approx([(0.4 + 0.8 + 0.5) / 3])
-    assert answers.looks == [64, 96, 128]
+    assert found.scores.tolist() == pytest.approx([(0.4 + 0.8 * 2 + 0.5 * 2) / 5])
+    assert answers.looks == [64, 96, 96, 128, 128], "at each size also at the mirror image"
     centre = (found.boxes_xyxy[0, :2] + found.boxes_xyxy[0, 2:]) / 2
     np.testing.assert_allclose(centre, [16, 16], atol=0.01)
 
@@ -159,6 +160,33 @@ def test_an_answer_about_another_place_confirms_nothing() -> None:
     box = np.array([0, 0, 16, 16], np.float32)
     assert detector._look_closer(FRAME, box, CLOSER[0]) is None
     assert answers.looks == [96]
+
+
+def test_an_answer_about_the_mirror_image_is_turned_back() -> None:
+    boxes = np.array([[10, 5, 30, 45]], np.float32)
+    marks = np.array([[[14, 15], [26, 15], [19, 25], [15, 38], [24, 38]]], np.float32)
+    turned, points = mirror(boxes, marks, 96)
+    assert turned.tolist() == [[66, 5, 86, 45]]
+    assert points[0].tolist() == [[70, 15], [82, 15], [77, 25], [72, 38], [81, 38]]
+    again, same = mirror(turned, points, 96)
+    assert np.array_equal(again, boxes)
+    assert np.array_equal(same, marks)
+
+
+@pytest.mark.shared_data
+def test_a_mirrored_look_sees_what_a_plain_one_sees(shared: Path) -> None:
+    detector = MoodlensDetector()
+    photograph = cv2.imread(str(shared / "media" / "one-face.jpg"))
+    found = detector.detect(photograph)
+    plain, mirrored = (
+        detector._look_closer(photograph, found.boxes_xyxy[0], look) for look in CLOSER[2:4]
+    )
+    assert CLOSER[3].mirrored
+    assert plain is not None
+    assert mirrored is not None
+    assert overlaps(plain[0][None], mirrored[0][None])[0, 0] > 0.8
+    eyes = np.linalg.norm(plain[2][1] - plain[2][0])
+    assert np.linalg.norm(plain[2] - mirrored[2], axis=1).max() < 0.25 * eyes
 
 
 @pytest.mark.parametrize(
