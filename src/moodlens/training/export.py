@@ -15,7 +15,6 @@ from moodlens.evaluation.calibrate import calibrate
 from moodlens.evaluation.evaluate import evaluate, raw_logits
 from moodlens.recognition.classifier import Classifier, open_session
 from moodlens.recognition.metadata import ModelInfo
-from moodlens.training.storage import RECORD
 
 Say = Callable[[str], None]
 
@@ -56,14 +55,14 @@ def to_keras(source: Path, target: Path, say: Say, *, others: Sequence[Path] = (
         ModelError: the ONNX file is not of this project's networks, or int8 and alone, or the
             two do not agree.
     """
-    from moodlens.training.int8 import is_int8
+    from moodlens.training.int8 import is_int8, read_onnx
     from moodlens.training.restore import keras_from_onnx
 
     if source.is_dir():
         _save_keras(_network_of_runs([source, *others])[0], target)
         return
     twin = source.with_suffix(".keras")
-    if is_int8(source) and twin.is_file():
+    if is_int8(read_onnx(source)) and twin.is_file():
         _write(target, twin.read_bytes())
         say(f"{source.name} is int8; this is {twin.name}, from which it was made")
         return
@@ -136,33 +135,30 @@ def open_keras(path: Path) -> Any:
 def _network_of_runs(runs: Sequence[Path]) -> tuple[Any, ModelInfo]:
     from moodlens import __version__
     from moodlens.training.ensemble import average_networks
-    from moodlens.training.packaging import LICENCE, joined_record, network_of, recipe_of
+    from moodlens.training.packaging import (
+        LICENCE,
+        joined_record,
+        network_of,
+        recipe_of,
+        stored_record,
+    )
 
     networks = [network_of(run) for run in runs]
-    name = recipe_of(runs[0]).network.name
+    recipes = [recipe_of(run) for run in runs]
+    records = [
+        stored_record(run) or {"recipe": recipe.model_dump(mode="json")}
+        for run, recipe in zip(runs, recipes, strict=True)
+    ]
+    name = recipes[0].network.name
     network = networks[0] if len(runs) == 1 else average_networks(networks, name)
     info = ModelInfo(
         name=name,
         version=__version__,
         licence=LICENCE,
         source="moodlens train",
-        training=joined_record([_record(run) for run in runs]),
+        training=joined_record(records),
     )
     return network, info
-
-
-def _record(run: Path) -> dict[str, Any]:
-    import json
-
-    from moodlens.training.packaging import recipe_of
-
-    record = run / RECORD
-    if not record.exists():
-        return {"recipe": json.loads(recipe_of(run).model_dump_json())}
-    try:
-        return dict(json.loads(record.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise MoodlensError(f"{record}: not the record of a run: {error}") from error
 
 
 def _gap(network: Any, path: Path) -> float:

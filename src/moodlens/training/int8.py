@@ -34,11 +34,13 @@ class Quantised(NamedTuple):
     Attributes:
         before: accuracy of the float model.
         after: accuracy of the int8 model.
+        same_label: share of pictures, in [0, 1], that both call the same.
         kept: whether the file was written.
     """
 
     before: float
     after: float
+    same_label: float
     kept: bool
 
 
@@ -58,13 +60,16 @@ def quantise(source: Path, target: Path, training: FaceDataset, check: FaceDatas
     with tempfile.TemporaryDirectory() as folder:
         small = Path(folder) / "int8.onnx"
         write_int8(source, small, _batches(source, classifier, training))
-        before = evaluate(classifier, check).accuracy()
-        after = evaluate(Classifier(small, threads=0), check).accuracy()
+        exact, rounded = (
+            evaluate(model, check) for model in (classifier, Classifier(small, threads=0))
+        )
+        before, after = exact.accuracy(), rounded.accuracy()
+        same = exact.probabilities.argmax(axis=1) == rounded.probabilities.argmax(axis=1)
         kept = before - after <= MOST_LOST
         if kept:
             data = small.read_bytes()
             write_atomically(target, lambda file: file.write(data))
-    return Quantised(before, after, kept)
+    return Quantised(before, after, float(same.mean()), kept)
 
 
 def write_int8(
@@ -144,8 +149,8 @@ def write_int8(
     _copy_card(source, target)
 
 
-def is_int8(path: Path) -> bool:
-    """Whether an ONNX file was quantised.
+def read_onnx(path: Path) -> Any:
+    """A file as `onnx.ModelProto`.
 
     Raises:
         MissingExtraError: ONNX is not installed. ModelError: not an ONNX file.
@@ -155,10 +160,14 @@ def is_int8(path: Path) -> bool:
     except ImportError as error:
         raise MissingExtraError("reading ONNX files back", "train") from error
     try:
-        graph = onnx.load(str(path)).graph
+        return onnx.load(str(path))
     except Exception as error:  # protobuf's errors share no base class
         raise ModelError(f"{path}: not an ONNX file: {str(error)[:200]}") from error
-    return any(node.op_type == "QuantizeLinear" for node in graph.node)
+
+
+def is_int8(model: Any) -> bool:
+    """Whether a model, as `read_onnx` gives it, was quantised."""
+    return any(node.op_type == "QuantizeLinear" for node in model.graph.node)
 
 
 def _stays_float(node: Any, shapes: dict[str, tuple[int, ...]]) -> bool:

@@ -131,6 +131,7 @@ def package_model(
         "ms_a_face_batch_64": round(milliseconds_a_face(onnx_path, 64), 3),
         "bias": bias,
         "training": record,
+        "logs": [[vars(line) for line in read_log(run / LOG)] for run in runs],
     }
     if figures is not None:
         figures.mkdir(parents=True, exist_ok=True)
@@ -167,19 +168,16 @@ def joined_record(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _to_int8(draft: Path, dataset: FaceDataset) -> dict[str, Any]:
     """Quantise a file in its place; what it cost."""
-    validation = dataset.split("PublicTest")
-    before = raw_logits(Classifier(draft, threads=0), validation.images).argmax(axis=1)
-    found = quantise(draft, draft, dataset.split("Training"), validation)
+    found = quantise(draft, draft, dataset.split("Training"), dataset.split("PublicTest"))
     if not found.kept:
         raise ModelError(
             f"int8 loses {100 * (found.before - found.after):.1f} points of accuracy, "
             f"at most {100 * MOST_LOST:.1f}; package it without --int8"
         )
-    after = raw_logits(Classifier(draft, threads=0), validation.images).argmax(axis=1)
     return {
         "accuracy_float": round(found.before, 5),
         "accuracy_int8": round(found.after, 5),
-        "same_label": round(float((before == after).mean()), 5),
+        "same_label": round(found.same_label, 5),
     }
 
 
@@ -295,12 +293,25 @@ def has_votes(run: Path, recipe: Recipe) -> bool:
     return len(load_weights(run / BEST)) > len(build_network(recipe.network).get_weights())
 
 
+def stored_record(run: Path) -> dict[str, Any] | None:
+    """The `run.json` of a run; None where it has none.
+
+    Raises:
+        MoodlensError: it is damaged.
+    """
+    path = run / RECORD
+    if not path.exists():
+        return None
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise MoodlensError(f"{path}: not the record of a run: {error}") from error
+
+
 def read_record(run: Path, dataset: FaceDataset) -> dict[str, Any]:
     """The run's own record with its log; for a run without one, what can be said now."""
-    path = run / RECORD
-    if path.exists():
-        found = dict(json.loads(path.read_text(encoding="utf-8")))
-    else:
+    found = stored_record(run)
+    if found is None:
         import keras
 
         from moodlens.training.provenance import describe_run

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from moodlens.errors import MissingExtraError, ModelError
+from moodlens.errors import ModelError
 from moodlens.recognition.metadata import ModelInfo
+from moodlens.training.int8 import is_int8, read_onnx
 from moodlens.training.recipe import NetworkRecipe
 
 
@@ -32,17 +33,10 @@ def keras_from_onnx(path: Path) -> Any:
         ModelError: the file is not of this project's networks: its card holds no recipe, or its
             weights do not fit the recipe.
     """
-    try:
-        import onnx
-    except ImportError as error:
-        raise MissingExtraError("reading ONNX files back", "train") from error
+    graph = read_onnx(path)
     from moodlens.training.network import build_network
 
-    try:
-        graph = onnx.load(str(path))
-    except Exception as error:  # protobuf's errors share no base class
-        raise ModelError(f"{path}: not an ONNX file: {str(error)[:200]}") from error
-    if any(node.op_type == "QuantizeLinear" for node in graph.graph.node):
+    if is_int8(graph):
         raise ModelError(
             f"{path}: an int8 file can't be made .keras again: its weights were rounded; start "
             "from the float file or the training run"

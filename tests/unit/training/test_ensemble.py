@@ -19,7 +19,7 @@ from moodlens.recognition.classifier import Classifier, open_session
 from moodlens.recognition.metadata import ModelInfo
 from moodlens.training.ensemble import average_networks
 from moodlens.training.half import save_half
-from moodlens.training.int8 import is_int8, quantise, write_int8
+from moodlens.training.int8 import is_int8, quantise, read_onnx, write_int8
 from moodlens.training.network import build_network
 from moodlens.training.onnx_export import write_onnx
 from moodlens.training.restore import keras_from_onnx
@@ -106,8 +106,8 @@ def test_int8_keeps_the_card_and_the_map(file: Path, faces: FaceDataset, tmp_pat
     small, x = tmp_path / "small.onnx", inputs(faces)
     name = open_session(file, 1).get_inputs()[0].name
     write_int8(file, small, ({name: x[i : i + 4]} for i in range(0, 12, 4)))
-    assert is_int8(small)
-    assert not is_int8(file)
+    assert is_int8(read_onnx(small))
+    assert not is_int8(read_onnx(file))
     assert Classifier(small).info == Classifier(file).info
     graph = onnx.load(str(small)).graph
     kernels = [w for w in graph.initializer if w.data_type == onnx.TensorProto.INT8]
@@ -142,11 +142,11 @@ def test_int8_that_errs_more_is_not_kept(
     assert not target.exists()
     monkeypatch.setattr(int8, "MOST_LOST", 1.0)
     assert quantise(file, target, training, check).kept
-    assert is_int8(target)
+    assert is_int8(read_onnx(target))
 
 
 def test_what_is_no_onnx_file_can_not_be_int8(tmp_path: Path) -> None:
     text = tmp_path / "text.onnx"
     text.write_text("no model")
     with pytest.raises(ModelError, match="not an ONNX file"):
-        is_int8(text)
+        read_onnx(text)

@@ -42,13 +42,13 @@ def restore_weights(
     import keras
 
     MoodlensDetector(path)  # refuses what is no detector
-    if is_int8(path):
+    whole = onnx.load(str(path))
+    if is_int8(whole):
         raise ModelError(
             f"{path}: an int8 detector can't be trained further: its weights were rounded; start "
             "from the detector.onnx it was made from"
         )
-    graph = onnx.load(str(path)).graph
-    stored = {entry.name: onnx.numpy_helper.to_array(entry) for entry in graph.initializer}
+    stored = {e.name: onnx.numpy_helper.to_array(e) for e in whole.graph.initializer}
     model = build_detector(recipe)
     convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
     normalised = {
