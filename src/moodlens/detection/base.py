@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Frame = NDArray[np.uint8]
 """(height, width, 3) uint8, channels blue, green, red."""
+MIRRORED = np.array([1, 0, 2, 4, 3])
+"""The order of the five landmarks on the mirror image: left and right change places."""
 
 
 @dataclass(frozen=True, slots=True)

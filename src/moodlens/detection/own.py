@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from moodlens.detection.base import Detections, Frame
+from moodlens.detection.base import MIRRORED, Detections, Frame
 from moodlens.detection.framing import (
     YUNET_SIDES_OF_HEIGHT,
     YUNET_SIDES_OF_WIDTH,
@@ -261,7 +261,7 @@ def mirror(
     """
     flipped = boxes.copy()
     flipped[:, [0, 2]] = width - boxes[:, [2, 0]]
-    points = marks[:, [1, 0, 2, 4, 3]].copy()
+    points = marks[:, MIRRORED].copy()
     points[..., 0] = width - points[..., 0]
     return flipped, points
 

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from moodlens.detection.base import MIRRORED
 from moodlens.training.detector.effects import Chance, tone
-from moodlens.training.detector.faces import MIRRORED
 from moodlens.training.detector.scenes import DOUBTFUL, FACE
 
 ZOOM = 1.35

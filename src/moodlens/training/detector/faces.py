@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from moodlens.detection.base import Detections, Detector
+from moodlens.detection.base import MIRRORED, Detections, Detector
 from moodlens.errors import DatasetError
 
 VIEWS = ((4, 1 / 6), (4, 0.3), (3, 1 / 6))
@@ -26,8 +26,6 @@ SURE_SCORE = 0.65
 SURE_OVERLAP = 0.7
 SURE_MARKS = 0.16
 """Largest mean distance of a landmark from the mean of all looks, in eye distances."""
-MIRRORED = np.array([1, 0, 2, 4, 3])
-"""Where each landmark goes when the picture is mirrored."""
 LOOKS = ((1.0, 0.5), (0.5, 0.5), (2.0, 0.6), (3.0, 0.7))
 """Scales at which a background is searched for people, and the score that counts there."""
 

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from moodlens.detection.base import MIRRORED
 from moodlens.training.detector.drawings import pattern, random_drawing
 from moodlens.training.detector.effects import (
     Chance,
@@ -23,7 +24,7 @@ from moodlens.training.detector.effects import (
     sharpen,
     tone,
 )
-from moodlens.training.detector.faces import MIRRORED, AnnotatedFaces
+from moodlens.training.detector.faces import AnnotatedFaces
 from moodlens.training.detector.recipe import SceneRecipe
 
 FACE: Final = 1.0
