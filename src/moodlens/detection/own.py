@@ -134,7 +134,7 @@ class MoodlensDetector:
             small = np.asarray(cv2.resize(frame, (w, h), interpolation=how), np.uint8)
         picture = np.zeros((1, 1, full_h, full_w), np.float32)
         picture[0, 0, top : top + h, left : left + w] = to_gray(small)
-        cells = self._session.run(None, {"pictures": picture})[0]
+        cells = self._session.run(None, {"pictures": picture})[0][0]
         boxes, scores, marks = decode(cells, full_h, full_w, self._strides, self._doubt)
         shift = np.array([left, top], np.float32)
         return Detections(
@@ -149,40 +149,43 @@ class MoodlensDetector:
         assert marks is not None
         for looks, closer in enumerate(CLOSER, 2):
             doubtful = np.flatnonzero((scores >= closer.low) & (scores < closer.high))
-            for i in doubtful[:MOST_CLOSER]:
-                seen = self._look_closer(frame, boxes[i], closer)
-                if seen is None:
-                    scores[i] -= scores[i] / looks
-                    continue
-                box, score, points = seen
-                boxes[i] += (box - boxes[i]) / looks
-                scores[i] += (score - scores[i]) / looks
-                marks[i] += (points - marks[i]) / looks
+            if len(doubtful) == 0:
+                continue
+            doubtful = doubtful[:MOST_CLOSER]
+            box, score, points = self._look_closer(frame, boxes[doubtful], closer)
+            scores[doubtful] += (score - scores[doubtful]) / looks
+            seen = score > 0
+            again = doubtful[seen]
+            boxes[again] += (box[seen] - boxes[again]) / looks
+            marks[again] += (points[seen] - marks[again]) / looks
         kept, _ = suppress(boxes, scores, self._min_score)
         return Detections(boxes[kept], scores[kept], marks[kept])
 
     def _look_closer(
-        self, frame: Frame, box: NDArray[np.float32], closer: CloserLook
-    ) -> tuple[NDArray[np.float32], float, NDArray[np.float32]] | None:
-        """Box, score and landmarks of the face on a box, as a closer look has them."""
-        centre = (box[:2] + box[2:]) / 2
-        side = float(np.sqrt(max(np.prod(box[2:] - box[:2]), 1.0))) * closer.view
+        self, frame: Frame, boxes: NDArray[np.float32], closer: CloserLook
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Boxes, scores and landmarks of the faces on (n, 4) boxes, as a closer look at each has
+        them; the score is 0 where it shows no face."""
         size = closer.size
-        square = crop_square(frame, float(centre[0]), float(centre[1]), side, size)
-        picture = (square[:, ::-1] if closer.mirrored else square)[None, None].astype(np.float32)
-        cells = self._session.run(None, {"pictures": picture})[0]
-        boxes, scores, marks = decode(cells, size, size, self._strides, self._doubt / 2)
-        if len(boxes) == 0:
-            return None
+        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+        area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+        sides = np.sqrt(np.maximum(area, 1.0)) * np.float32(closer.view)
+        squares = np.stack(
+            [
+                crop_square(frame, float(x), float(y), float(side), size)
+                for (x, y), side in zip(centres, sides, strict=True)
+            ]
+        )
         if closer.mirrored:
-            boxes, marks = mirror(boxes, marks, size)
-        corner, unit = centre - side / 2, np.float32(side / size)
-        boxes = boxes * unit + np.tile(corner, 2)
-        shared = overlaps(box[None], boxes)[0]
-        best = int((shared * scores).argmax())
-        if shared[best] < SAME:
-            return None
-        return boxes[best], float(scores[best]), marks[best] * unit + corner
+            squares = squares[:, :, ::-1]
+        cells = self._session.run(None, {"pictures": squares[:, None].astype(np.float32)})[0]
+        corner = centres - sides[:, None] / 2
+        unit = sides[:, None] / np.float32(size)
+        asked = (boxes - np.tile(corner, 2)) / unit  # in the middle, so the mirror image has it too
+        shown, scores, marks = decode_about(asked, cells, size, self._strides, self._doubt / 2)
+        if closer.mirrored:
+            shown, marks = mirror(shown, marks, size)
+        return shown * unit + np.tile(corner, 2), scores, marks * unit[:, None] + corner[:, None]
 
 
 def _read_card(session: Any, path: Path) -> dict[str, Any]:
@@ -235,12 +238,7 @@ def decode(
     if len(likely) > MOST:
         likely = likely[np.argsort(-cells[likely, 0])[:MOST]]
     chosen = cells[likely]
-    corner = cell_corners(height, width, strides)[likely]
-    stride = corner[:, 2:3]
-    centre = (corner[:, :2] + chosen[:, 1:3]) * stride
-    half = np.exp(np.clip(chosen[:, 3:5], -6, 6)) * stride / 2
-    boxes = np.concatenate([centre - half, centre + half], axis=1)
-    marks = (chosen[:, 5:].reshape(-1, 5, 2) + corner[:, None, :2]) * stride[:, None]
+    boxes, marks = place(chosen, cell_corners(height, width, strides)[likely])
     scores = chosen[:, 0]
     kept, shared = suppress(boxes, scores, min_score)
     weights = np.where(shared >= JOIN, scores[None], 0)
@@ -250,6 +248,58 @@ def decode(
         scores[kept].astype(np.float32),
         np.tensordot(weights, marks, axes=1).astype(np.float32),
     )
+
+
+def decode_about(
+    asked: NDArray[np.float32],
+    cells: NDArray[np.float32],
+    side: int,
+    strides: tuple[int, ...],
+    min_score: float,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """What each of several square pictures says about one box on it.
+
+    Args:
+        asked: (n, 4) boxes in pixels.
+        cells: (n, cells, 15) as for `decode`.
+        side: of the pictures, pixels.
+        strides: of the grids.
+        min_score: of an answer.
+
+    Returns:
+        (n, 4) boxes, (n,) scores and (n, 5, 2) landmarks of the likeliest answer that overlaps the
+        box asked for, averaged with those that agree; the score is 0 where there is none.
+    """
+    boxes, marks = place(cells, cell_corners(side, side, strides))
+    about = overlaps(asked[:, None], boxes)[:, 0] >= SAME
+    scores = np.where(about & (cells[..., 0] >= min_score * WEAK), cells[..., 0], 0)
+    row, best = np.arange(len(cells)), scores.argmax(axis=1)
+    score = scores[row, best]
+    agree = overlaps(boxes[row, best][:, None], boxes)[:, 0] >= JOIN
+    weights = np.where(agree, scores, 0)
+    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
+    return (
+        np.einsum("nc,ncd->nd", weights, boxes).astype(np.float32),
+        np.where(score >= min_score, score, 0).astype(np.float32),
+        np.einsum("nc,ncpd->npd", weights, marks).astype(np.float32),
+    )
+
+
+def place(
+    cells: NDArray[np.float32], corners: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(..., cells, 4) boxes and (..., cells, 5, 2) landmarks in pixels, of answers in strides.
+
+    Args:
+        cells: (..., cells, 15) as for `decode`.
+        corners: (cells, 3) of `cell_corners`.
+    """
+    stride = corners[:, 2:3]
+    centre = (corners[:, :2] + cells[..., 1:3]) * stride
+    half = np.exp(np.clip(cells[..., 3:5], -6, 6)) * stride / 2
+    boxes = np.concatenate([centre - half, centre + half], axis=-1)
+    offsets = cells[..., 5:].reshape(*cells.shape[:-1], 5, 2)
+    return boxes, (offsets + corners[:, None, :2]) * stride[:, None]
 
 
 def mirror(
@@ -287,10 +337,10 @@ def suppress(
 
 
 def overlaps(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(len(a), len(b)) intersection over union of x1, y1, x2, y2 boxes."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=2)
-    area_a, area_b = (np.prod(np.clip(x[:, 2:] - x[:, :2], 0, None), axis=1) for x in (a, b))
-    union = area_a[:, None] + area_b[None] - shared
+    """(..., n, m) intersection over union of (..., n, 4) and (..., m, 4) x1, y1, x2, y2 boxes."""
+    low = np.maximum(a[..., :, None, :2], b[..., None, :, :2])
+    high = np.minimum(a[..., :, None, 2:], b[..., None, :, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=-1)
+    area_a, area_b = (np.prod(np.clip(x[..., 2:] - x[..., :2], 0, None), axis=-1) for x in (a, b))
+    union = area_a[..., :, None] + area_b[..., None, :] - shared
     return np.asarray(shared / np.maximum(union, 1e-9), np.float32)

@@ -81,8 +81,8 @@ class _Graph:
 def export_detector(model: Any, recipe: NetworkRecipe, path: Path, card: dict[str, Any]) -> Path:
     """Write a model of `build_detector` as ONNX.
 
-    The file takes `pictures`, (1, 1, height, width) float32 gray in 0..255 (black around it), and
-    gives `cells`, (cells, 15) float32, the first column a probability.
+    The file takes `pictures`, (n, 1, height, width) float32 gray in 0..255 (black around it), and
+    gives `cells`, (n, cells, 15) float32, the first column a probability.
 
     Args:
         model: the Keras model, trained.
@@ -130,24 +130,24 @@ def export_detector(model: Any, recipe: NetworkRecipe, path: Path, card: dict[st
     coarse = stage(middle, 2)
     middle = lift(coarse, middle, "lift_middle")
     fine = lift(middle, fine, "lift_fine")
-    flat = graph.constant("flat", np.array([OUTPUTS, -1], np.int64))
+    flat = graph.constant("flat", np.array([0, OUTPUTS, -1], np.int64))
     parts = []
     for number, level in enumerate((fine, middle, coarse)):
         y = relu(graph.conv(level, f"neck{number}"), f"neck{number}")
         y = graph.node("Reshape", [graph.conv(y, f"head{number}"), flat], f"flat{number}")
         parts.append(y)
-    joined = graph.node("Concat", parts, "joined", axis=1)
-    cells = graph.node("Transpose", [joined], "raw", perm=[1, 0])
+    joined = graph.node("Concat", parts, "joined", axis=2)
+    cells = graph.node("Transpose", [joined], "raw", perm=[0, 2, 1])
     sizes = graph.constant("sizes", np.array([1, OUTPUTS - 1], np.int64))
-    graph.nodes.append(helper.make_node("Split", [cells, sizes], ["logit", "rest"], axis=1))
+    graph.nodes.append(helper.make_node("Split", [cells, sizes], ["logit", "rest"], axis=2))
     score = graph.node("Sigmoid", ["logit"], "score")
-    graph.node("Concat", [score, "rest"], "cells", axis=1)
-    shape_in = [1, 1, "height", "width"]
+    graph.node("Concat", [score, "rest"], "cells", axis=2)
+    shape_in = ["n", 1, "height", "width"]
     onnx_graph = helper.make_graph(
         graph.nodes,
         "moodlens-detector",
         [helper.make_tensor_value_info("pictures", TensorProto.FLOAT, shape_in)],
-        [helper.make_tensor_value_info("cells", TensorProto.FLOAT, ["cells", OUTPUTS])],
+        [helper.make_tensor_value_info("cells", TensorProto.FLOAT, ["n", "cells", OUTPUTS])],
         graph.weights,
     )
     made = helper.make_model(onnx_graph, opset_imports=[helper.make_opsetid("", OPSET)])

@@ -43,6 +43,9 @@ class SceneRecipe(_Part):
     roll_limit_deg: float = Field(default=36.0, ge=0, le=180)
     cover: float = Field(default=0.15, ge=0, le=1, description="chance that a face is covered")
     glasses: float = Field(default=0.08, ge=0, le=1)
+    natural: float = Field(
+        default=0.12, ge=0, le=1, description="share of faces cut from photographs with people"
+    )
     distractors: float = Field(default=0.6, ge=0, le=1, description="chance of pasted non-faces")
 
 

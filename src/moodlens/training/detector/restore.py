@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from moodlens.training.detector.network import build_detector
 from moodlens.training.detector.recipe import NetworkRecipe
 from moodlens.training.int8 import is_int8
 
+_BLOCK = re.compile(r"stage\d_conv\d+")
 STEM_SCALE = 4 / 255
 """The export folds this into the stem's kernel: it takes pixels, the network shares of white."""
 
@@ -24,11 +26,13 @@ def restore_weights(
     """Weights for `build_detector` that give an exported file's answers.
 
     The export folds each normalisation into its convolution. Training normalises by the batch
-    again, so what was folded is taken apart with the statistics of some pictures.
+    again, so what was folded is taken apart with the statistics of some pictures. Blocks that
+    the recipe has and the file lacks begin as identities, so a deeper network starts from the
+    same answers (Chen et al. 2016, arXiv:1511.05641).
 
     Args:
         path: as `export_detector` wrote it.
-        recipe: the widths and depths that the file has.
+        recipe: the widths that the file has, and its depths or larger ones.
         pictures: (n, height, width) gray, like those to be trained on; some dozens.
 
     Raises:
@@ -56,8 +60,17 @@ def restore_weights(
         for layer in model.layers
         if isinstance(layer, keras.layers.BatchNormalization)
     }
+    grown = {
+        name for name in normalised if _BLOCK.fullmatch(name) and f"{name}_w_half" not in stored
+    }
+    for name in grown:
+        layer = normalised.pop(name)
+        gamma, *rest = layer.get_weights()
+        layer.set_weights([0 * gamma, *rest])
     try:
         for layer in convolutions:
+            if layer.name in grown:
+                continue
             kernel = stored[f"{layer.name}_w_half"].astype(np.float32).transpose(2, 3, 1, 0)
             if layer.name == "stem":
                 kernel = kernel / np.float32(STEM_SCALE)

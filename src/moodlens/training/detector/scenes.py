@@ -65,8 +65,7 @@ class SceneComposer:
         backgrounds: gray pictures without faces, whole, at least 48 pixels each way.
         seed: of all chance.
         patches: things without a face that a network took for one; pasted as distractors.
-        natural: faces cut from photographs with their surroundings; now and then used instead.
-        natural_share: how often.
+        natural: faces cut from photographs with their surroundings, for a share of the faces.
     """
 
     recipe: SceneRecipe
@@ -75,7 +74,6 @@ class SceneComposer:
     seed: int
     patches: Sequence[Gray] = ()
     natural: AnnotatedFaces | None = None
-    natural_share: float = 0.12
 
     def compose(self, number: int) -> Scene:
         """Scene `number`, always the same."""
@@ -194,7 +192,7 @@ class SceneComposer:
 
     def _draw(self, rng: Chance) -> tuple[AnnotatedFaces, int]:
         faces = self.faces
-        if self.natural is not None and len(self.natural) and rng.random() < self.natural_share:
+        if self.natural is not None and len(self.natural) and rng.random() < self.recipe.natural:
             faces = self.natural
         return faces, int(rng.integers(len(faces)))
 

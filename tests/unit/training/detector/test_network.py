@@ -42,11 +42,11 @@ def test_the_onnx_file_says_what_keras_says(tmp_path: Path, size: tuple[int, int
 
     model = shaken(build_detector(SMALL))
     path = export_detector(model, SMALL, tmp_path / "d.onnx", {"min_score": 0.5})
-    picture = np.random.default_rng(1).integers(0, 256, (1, *size, 1)).astype(np.float32)
-    expected = keras.ops.convert_to_numpy(model(picture / 255))[0]
-    expected[:, 0] = 1 / (1 + np.exp(-expected[:, 0]))
+    picture = np.random.default_rng(1).integers(0, 256, (3, *size, 1)).astype(np.float32)
+    expected = keras.ops.convert_to_numpy(model(picture / 255))
+    expected[..., 0] = 1 / (1 + np.exp(-expected[..., 0]))
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    found = session.run(None, {"pictures": picture.reshape(1, 1, *size)})[0]
+    found = session.run(None, {"pictures": picture.reshape(3, 1, *size)})[0]
     assert np.abs(found - expected).max() < 0.01 * np.abs(expected).max()
     assert path.stat().st_size < 100_000
 
@@ -64,6 +64,21 @@ def test_an_exported_detector_comes_back_and_can_be_trained_further(tmp_path: Pa
     largest = np.abs(expected).max()
     assert np.abs(found - expected).max() < 0.01 * largest  # weights were stored in half precision
     assert np.abs(training - expected).max() < 0.01 * largest  # the statistics are these pictures'
+
+
+def test_a_deeper_detector_starts_from_the_same_answers(tmp_path: Path) -> None:
+    path = export_detector(
+        shaken(build_detector(SMALL)), SMALL, tmp_path / "d.onnx", {"min_score": 0.5}
+    )
+    pictures = np.random.default_rng(1).integers(0, 256, (2, 64, 96), dtype=np.uint8)
+    x = pictures[..., None].astype(np.float32) / 255
+    answers = []
+    for recipe in (SMALL, SMALL.model_copy(update={"depths": (1, 2, 3)})):
+        model = build_detector(recipe)
+        model.set_weights(restore_weights(path, recipe, pictures))
+        answers.append(keras.ops.convert_to_numpy(model(x)))
+    np.testing.assert_allclose(answers[1], answers[0], atol=1e-5)
+    assert np.any(model.get_layer("stage2_conv2").get_weights()[0]), "a block that can learn"
 
 
 def test_a_detector_of_another_shape_is_not_trained_further(tmp_path: Path) -> None:
