@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -28,6 +29,14 @@ SURE_MARKS = 0.16
 """Largest mean distance of a landmark from the mean of all looks, in eye distances."""
 LOOKS = ((1.0, 0.5), (0.5, 0.5), (2.0, 0.6), (3.0, 0.7))
 """Scales at which a background is searched for people, and the score that counts there."""
+
+
+class Look(NamedTuple):
+    """The one face that a view shows: box (4,) and landmarks (5, 2) in sides, and score."""
+
+    box: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    score: float
 
 
 @dataclass(frozen=True)
@@ -106,15 +115,9 @@ def annotate_face(
     picture: NDArray[np.uint8], detector: Detector
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
     """Box (4,) and landmarks (5, 2) of one face picture in units of its side, or None."""
-    boxes, marks, scores = [], [], []
-    for enlarge, air in VIEWS:
-        for mirror in (False, True):
-            found = _look(picture, detector, enlarge, air, mirror)
-            if found is not None:
-                boxes.append(found[0])
-                marks.append(found[1])
-                scores.append(found[2])
-    if len(boxes) < SURE_VIEWS or float(np.mean(scores)) < SURE_SCORE:
+    seen = looks_at(picture, detector)
+    boxes, marks = [look.box for look in seen], [look.landmarks for look in seen]
+    if len(boxes) < SURE_VIEWS or float(np.mean([look.score for look in seen])) < SURE_SCORE:
         return None
     box, points = np.mean(boxes, axis=0), np.mean(marks, axis=0)
     eyes = float(np.hypot(*(points[1] - points[0])))
@@ -125,10 +128,19 @@ def annotate_face(
     return box.astype(np.float32), points.astype(np.float32)
 
 
+def looks_at(picture: NDArray[np.uint8], detector: Detector) -> list[Look]:
+    """What `VIEWS` show, each as it is and then mirrored; without those that show not one face."""
+    looks = [
+        _look(picture, detector, enlarge, air, mirror)
+        for enlarge, air in VIEWS
+        for mirror in (False, True)
+    ]
+    return [look for look in looks if look is not None]
+
+
 def _look(
     picture: NDArray[np.uint8], detector: Detector, enlarge: int, air: float, mirror: bool
-) -> tuple[NDArray[np.float32], NDArray[np.float32], float] | None:
-    """Box, landmarks and score of the one face that a view shows, in units of the side."""
+) -> Look | None:
     side = picture.shape[0] * enlarge
     border = round(side * air)
     seen = np.ascontiguousarray(picture[:, ::-1]) if mirror else picture
@@ -143,7 +155,7 @@ def _look(
         box = np.array([1 - box[2], box[1], 1 - box[0], box[3]], np.float32)
         marks = marks[MIRRORED]
         marks[:, 0] = 1 - marks[:, 0]
-    return box, marks, float(found.scores[0])
+    return Look(box, marks, float(found.scores[0]))
 
 
 def overlap(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
