@@ -76,20 +76,12 @@ def _write_sheet(path: Path, recipe: object, ingredients: object) -> None:
     from moodlens.errors import SettingsError
     from moodlens.training.detector.pipeline import Ingredients
     from moodlens.training.detector.recipe import DetectorRecipe
-    from moodlens.training.detector.scenes import SceneComposer
     from moodlens.training.detector.sheet import contact_sheet
 
     assert isinstance(recipe, DetectorRecipe)
     assert isinstance(ingredients, Ingredients)
-    composer = SceneComposer(
-        recipe.scenes,
-        ingredients.faces,
-        ingredients.backgrounds,
-        recipe.seed,
-        natural=ingredients.natural,
-    )
     try:
-        written = cv2.imwrite(str(path), contact_sheet(composer))
+        written = cv2.imwrite(str(path), contact_sheet(ingredients.composer(recipe)))
     except cv2.error as error:
         raise SettingsError(f"{path}: can't be written: use the ending .png or .jpg") from error
     if not written:

@@ -31,6 +31,10 @@ LOOKS = ((1.0, 0.5), (0.5, 0.5), (2.0, 0.6), (3.0, 0.7))
 """Scales at which a background is searched for people, and the score that counts there."""
 
 
+SURE_ON_PHOTOGRAPH = 0.75
+"""Score from which a face on a photograph is taken for one."""
+
+
 class Look(NamedTuple):
     """The one face that a view shows: box (4,) and landmarks (5, 2) in sides, and score."""
 
@@ -168,6 +172,14 @@ def overlap(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float3
     return np.asarray(shared / np.maximum(union, 1e-9), np.float32)
 
 
+@dataclass(frozen=True)
+class Photograph:
+    """A photograph with people, gray, and every face that was found on it, sure or not."""
+
+    picture: NDArray[np.uint8]
+    found: Detections
+
+
 def read_backgrounds(folder: Path) -> list[NDArray[np.uint8]]:
     """All pictures of a folder, gray, in the order of their names.
 
@@ -211,9 +223,10 @@ def people_in(picture: NDArray[np.uint8], detector: Detector) -> Detections:
 
 
 def cut_faces(
-    picture: NDArray[np.uint8], found: Detections, *, least_score: float = 0.75, air: float = 1.9
+    photograph: Photograph, *, least_score: float = SURE_ON_PHOTOGRAPH, air: float = 1.9
 ) -> AnnotatedFaces:
     """Square pictures around the surely found faces, with the scene about them."""
+    picture, found = photograph.picture, photograph.found
     pictures, boxes, marks = [], [], []
     height, width = picture.shape
     for i in np.flatnonzero(found.scores >= least_score):

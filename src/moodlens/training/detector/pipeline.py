@@ -5,10 +5,11 @@ Every step leaves its result in the run's folder; a run that was cut off goes on
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
+import operator
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -22,6 +23,7 @@ from moodlens.training.detector.batches import Pool
 from moodlens.training.detector.effects import Gray
 from moodlens.training.detector.faces import (
     AnnotatedFaces,
+    Photograph,
     annotate_faces,
     cut_faces,
     people_in,
@@ -46,13 +48,26 @@ class Ingredients:
         faces: annotated face pictures.
         backgrounds: without people, to train on.
         held_out: without people, kept for the measurement.
-        natural: faces cut from those photographs of the folder that hold people.
+        people: those photographs of the folder that hold people, but for a quarter.
+        natural: faces cut from them.
     """
 
     faces: AnnotatedFaces
     backgrounds: list[Gray]
     held_out: list[Gray]
-    natural: AnnotatedFaces | None
+    natural: AnnotatedFaces | None = None
+    people: list[Photograph] = field(default_factory=list)
+
+    def composer(self, recipe: DetectorRecipe) -> SceneComposer:
+        """What composes a recipe's scenes of these."""
+        return SceneComposer(
+            recipe.scenes,
+            self.faces,
+            self.backgrounds,
+            recipe.seed,
+            natural=self.natural,
+            people=self.people,
+        )
 
 
 def prepare(
@@ -87,19 +102,16 @@ def prepare(
     ]
     order = np.random.default_rng(recipe.seed).permutation(len(empty))
     held = min(recipe.held_out, len(empty) // 2)
-    natural: AnnotatedFaces | None = None
-    peopled = [(p, found) for p, found in zip(photographs, seen, strict=True) if len(found)]
-    for number, (photograph, found) in enumerate(peopled):
-        if number % 4 == 0:  # kept for the measurement
-            continue
-        cut = cut_faces(photograph, found)
-        natural = cut if natural is None else natural + cut
+    peopled = [Photograph(p, found) for p, found in zip(photographs, seen, strict=True) if found]
+    people = [one for i, one in enumerate(peopled) if i % 4]  # the rest is for the measurement
+    cut = [cut_faces(photograph) for photograph in people]
+    natural = functools.reduce(operator.add, cut) if cut else None
     report(
         f"{len(empty)} backgrounds without people, {held} of them held out; "
         f"{0 if natural is None else len(natural)} faces cut from the others"
     )
     return Ingredients(
-        faces, [empty[i] for i in order[held:]], [empty[i] for i in order[:held]], natural
+        faces, [empty[i] for i in order[held:]], [empty[i] for i in order[:held]], natural, people
     )
 
 
@@ -120,7 +132,7 @@ def compose_pool(
         images = np.lib.format.open_memmap(image_path, mode="w+", dtype=np.uint8, shape=shape)
         parts = []
         starts = list(range(0, count, CHUNK))
-        make = partial(_compose_chunk, composer, first, count)
+        make = functools.partial(_compose_chunk, composer, first, count)
         for start, (part, labels) in zip(starts, _map(make, starts, workers), strict=True):
             images[start : start + len(part)] = part
             parts.append(labels)
@@ -179,13 +191,7 @@ def train_detector(
     from moodlens.training.detector.loop import DetectorTraining
     from moodlens.training.detector.restore import restore_weights
 
-    composer = SceneComposer(
-        recipe.scenes,
-        ingredients.faces,
-        ingredients.backgrounds,
-        recipe.seed,
-        natural=ingredients.natural,
-    )
+    composer = ingredients.composer(recipe)
     first = compose_pool(
         composer, recipe.scenes.count, "first", folder,
         workers=workers, first=recipe.scenes.first, report=report,

@@ -46,6 +46,9 @@ class SceneRecipe(_Part):
     natural: float = Field(
         default=0.12, ge=0, le=1, description="share of faces cut from photographs with people"
     )
+    people: float = Field(
+        default=0.0, ge=0, le=1, description="share of scenes that are views of such photographs"
+    )
     distractors: float = Field(default=0.6, ge=0, le=1, description="chance of pasted non-faces")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -24,7 +24,7 @@ from moodlens.training.detector.effects import (
     sharpen,
     tone,
 )
-from moodlens.training.detector.faces import AnnotatedFaces
+from moodlens.training.detector.faces import SURE_ON_PHOTOGRAPH, AnnotatedFaces, Photograph
 from moodlens.training.detector.recipe import SceneRecipe
 
 FACE: Final = 1.0
@@ -66,6 +66,7 @@ class SceneComposer:
         seed: of all chance.
         patches: things without a face that a network took for one; pasted as distractors.
         natural: faces cut from photographs with their surroundings, for a share of the faces.
+        people: photographs with people, views of which are a share of the scenes.
     """
 
     recipe: SceneRecipe
@@ -74,11 +75,16 @@ class SceneComposer:
     seed: int
     patches: Sequence[Gray] = ()
     natural: AnnotatedFaces | None = None
+    people: Sequence[Photograph] = ()
 
     def compose(self, number: int) -> Scene:
         """Scene `number`, always the same."""
         rng = np.random.default_rng((self.seed, number))
         recipe = self.recipe
+        if self.people and recipe.people and rng.random() < recipe.people:
+            scene = self._photograph(rng)
+            scene.image = degrade(scene.image, rng)
+            return scene
         scene = Scene(self._background(rng))
         if rng.random() < recipe.distractors:
             for _ in range(int(rng.integers(1, 6))):
@@ -133,6 +139,30 @@ class SceneComposer:
             return maker(max(height, width), rng)[:height, :width].copy()
         picture = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
         return random_view(picture, height, width, rng)
+
+    def _photograph(self, rng: Chance) -> Scene:
+        """A view of a photograph with people: real heads on real bodies, and hands and cloth."""
+        height, width = self.recipe.height, self.recipe.width
+        photograph = self.people[int(rng.integers(len(self.people)))]
+        found = photograph.found
+        assert found.landmarks is not None
+        sure = found.boxes_xyxy[found.scores >= SURE_ON_PHOTOGRAPH]
+        if len(sure) and rng.random() < 0.6:
+            box = sure[int(rng.integers(len(sure)))]
+            size = _between(self.recipe.smallest, 0.8 * height, rng)
+            view = view_of_face(photograph.picture, box, size, height, width, rng)
+        else:
+            view = choose_view(photograph.picture, height, width, rng)
+        scene = Scene(view.of(photograph.picture, height, width))
+        frame = np.array([0, 0, width, height], np.float32)
+        for box, score, marks in zip(found.boxes_xyxy, found.scores, found.landmarks, strict=True):
+            label = view.label(box, marks, width)
+            if _hidden(label[:4], frame) == 0:
+                continue
+            doubtful = score < SURE_ON_PHOTOGRAPH or self._is_doubtful(scene.image, label)
+            label[14] = DOUBTFUL if doubtful else FACE
+            scene.labels.append(label)
+        return scene
 
     def _paste_distractor(self, scene: Scene, rng: Chance) -> None:
         height, width = scene.image.shape
@@ -262,18 +292,75 @@ class SceneComposer:
         return bool(size < self.recipe.smallest or _hidden(label[:4], frame) < 0.6)
 
 
-def random_view(picture: Gray, height: int, width: int, rng: Chance) -> Gray:
-    """A part of a picture at a random scale and place, mirrored half of the time."""
+class View(NamedTuple):
+    """A part of a picture, in its pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    flipped: bool
+
+    def of(self, picture: Gray, height: int, width: int) -> Gray:
+        """The part at another size."""
+        part = picture[self.top : self.top + self.height, self.left : self.left + self.width]
+        if self.flipped:
+            part = part[:, ::-1]
+        how = cv2.INTER_AREA if self.width > width else cv2.INTER_LINEAR
+        return np.asarray(cv2.resize(part, (width, height), interpolation=how), np.uint8).copy()
+
+    def label(
+        self, box: NDArray[np.float32], marks: NDArray[np.float32], width: int
+    ) -> NDArray[np.float32]:
+        """The label row, its kind still open, of a face of the picture on the part so wide."""
+        scale = width / self.width
+        corner = np.array([self.left, self.top], np.float32)
+        points = np.concatenate([box.reshape(2, 2), marks])
+        points = (points - corner) * np.float32(scale)
+        if self.flipped:
+            points[:, 0] = width - points[:, 0]
+            points[:2, 0] = points[1::-1, 0]
+            points[2:] = points[2:][MIRRORED]
+        label = np.zeros(COLUMNS, np.float32)
+        label[:14] = points.ravel()
+        return label
+
+
+def choose_view(picture: Gray, height: int, width: int, rng: Chance) -> View:
+    """A part of this shape, at a random scale and place, mirrored half of the time."""
     rows, columns = picture.shape
     fit = min(rows / height, columns / width)
     zoom = fit * _between(0.25, 1.0, rng)
     h, w = max(1, round(height * zoom)), max(1, round(width * zoom))
     top, left = int(rng.integers(rows - h + 1)), int(rng.integers(columns - w + 1))
-    part = picture[top : top + h, left : left + w]
-    if rng.random() < 0.5:
-        part = part[:, ::-1]
-    how = cv2.INTER_AREA if zoom > 1 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(part, (width, height), interpolation=how), np.uint8).copy()
+    return View(left, top, w, h, bool(rng.random() < 0.5))
+
+
+def view_of_face(
+    picture: Gray,
+    box: NDArray[np.float32],
+    size: float,
+    height: int,
+    width: int,
+    rng: Chance,
+) -> View:
+    """A part of this shape on which the face on a box has about this size, as far as there is room.
+
+    Its centre lies anywhere on the part but near the border.
+    """
+    rows, columns = picture.shape
+    own = float(np.sqrt(np.prod(box[2:] - box[:2])))
+    zoom = min(own / size, rows / height, columns / width)
+    h, w = max(1, round(height * zoom)), max(1, round(width * zoom))
+    middle = (box[:2] + box[2:]) / 2
+    left, top = middle - rng.uniform(0.15, 0.85, 2) * (w, h)
+    left, top = (int(np.clip(v, 0, most)) for v, most in ((left, columns - w), (top, rows - h)))
+    return View(left, top, w, h, bool(rng.random() < 0.5))
+
+
+def random_view(picture: Gray, height: int, width: int, rng: Chance) -> Gray:
+    """A part of a picture, at this size."""
+    return choose_view(picture, height, width, rng).of(picture, height, width)
 
 
 def _between(low: float, high: float, rng: Chance) -> float:

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from moodlens.training.detector.faces import AnnotatedFaces
+from moodlens.detection.base import Detections
+from moodlens.training.detector.faces import AnnotatedFaces, Photograph
 from moodlens.training.detector.recipe import SceneRecipe
 from moodlens.training.detector.scenes import SceneComposer
 
@@ -34,3 +35,13 @@ def composer() -> SceneComposer:
     return SceneComposer(
         SceneRecipe(width=160, height=128, largest=150), drawn_faces(6), backgrounds, 7
     )
+
+
+@pytest.fixture
+def photograph() -> Photograph:
+    """A wide picture with two round faces, one sure; its gray levels say where a pixel is from."""
+    columns, rows = np.meshgrid(np.arange(300), np.arange(200))
+    picture = ((columns + rows) / 2).astype(np.uint8)
+    boxes = np.array([[100, 60, 140, 110], [200, 20, 230, 60]], np.float32)
+    marks = boxes[:, None, :2] + MARKS * (boxes[:, None, 2:] - boxes[:, None, :2])
+    return Photograph(picture, Detections(boxes, np.array([0.9, 0.5], np.float32), marks))

@@ -10,6 +10,7 @@ from moodlens.detection.base import Detections
 from moodlens.errors import DatasetError
 from moodlens.training.detector.faces import (
     AnnotatedFaces,
+    Photograph,
     annotate_face,
     annotate_faces,
     cut_faces,
@@ -80,11 +81,11 @@ def test_faces_are_cut_with_their_labels() -> None:
     picture = np.zeros((200, 300), np.uint8)
     box = np.float32([[100, 60, 160, 140]])
     marks = np.float32([[[115, 90], [145, 90], [130, 105], [118, 120], [142, 120]]])
-    cut = cut_faces(picture, Detections(box, np.float32([0.9]), marks))
+    cut = cut_faces(Photograph(picture, Detections(box, np.float32([0.9]), marks)))
     side = cut.pictures[0].shape[0]
     assert cut.pictures[0].shape == (side, side)
     assert (cut.boxes[0, 2] - cut.boxes[0, 0]) * side == pytest.approx(60, abs=0.01)
-    assert len(cut_faces(picture, Detections(box, np.float32([0.5]), marks))) == 0
+    assert len(cut_faces(Photograph(picture, Detections(box, np.float32([0.5]), marks)))) == 0
 
 
 def test_the_same_person_at_several_scales_counts_once() -> None:

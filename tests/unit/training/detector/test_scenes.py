@@ -3,10 +3,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from moodlens.training.detector.drawings import random_drawing
 from moodlens.training.detector.effects import degrade, paste_mask
-from moodlens.training.detector.scenes import DOUBTFUL, FACE, Scene, SceneComposer
+from moodlens.training.detector.faces import Photograph
+from moodlens.training.detector.scenes import (
+    DOUBTFUL,
+    FACE,
+    Scene,
+    SceneComposer,
+    View,
+    view_of_face,
+)
 from moodlens.training.detector.sheet import contact_sheet
 
 
@@ -66,6 +75,59 @@ def test_landmarks_fall_on_the_drawn_eyes(composer: SceneComposer) -> None:
             between = scene.image[round(float(middle[1])), round(float(middle[0]))]
             darker.append(int(scene.image[row, column]) < int(between))
     assert np.mean(darker) > 0.95
+
+
+def test_views_of_photographs_know_their_faces(
+    composer: SceneComposer, photograph: Photograph
+) -> None:
+    recipe = composer.recipe.model_copy(update={"people": 1.0, "faces": 2})
+    real = replace(composer, recipe=recipe, people=[photograph])
+    kinds = set()
+    for number in range(80):
+        for label in real.compose(number).labels:
+            x1, y1, x2, y2 = label[:4]
+            marks = label[4:14].reshape(5, 2)
+            np.testing.assert_allclose((marks[:, 0].mean() - x1) / (x2 - x1), 0.5, atol=0.02)
+            assert marks[0, 0] < marks[1, 0], "the left eye comes first, mirrored or not"
+            wide = (y2 - y1) > 1.3 * (x2 - x1)  # only the doubtful face is so narrow
+            assert not (wide and label[14] == FACE)
+            kinds.add(float(label[14]))
+    assert kinds == {FACE, DOUBTFUL}
+    again = replace(composer, people=[photograph])
+    assert np.array_equal(again.compose(3).image, composer.compose(3).image), "none are asked for"
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+def test_a_view_and_its_labels_agree(photograph: Photograph, flipped: bool) -> None:
+    view = View(60, 40, 120, 90, flipped)
+    shown = view.of(photograph.picture, 180, 240)
+    found = photograph.found
+    label = view.label(found.boxes_xyxy[0], found.landmarks[0], 240)
+    for (x, y), (u, v) in zip(label[4:14].reshape(5, 2), found.landmarks[0], strict=True):
+        if not flipped:
+            assert abs(int(shown[round(y), round(x)]) - (u + v) / 2) <= 2
+    eyes = label[4:8].reshape(2, 2)
+    assert eyes[0, 0] < eyes[1, 0]
+    assert (
+        abs(
+            int(shown[round(eyes[0, 1]), round(eyes[0, 0])])
+            - (found.landmarks[0][1 if flipped else 0].sum() / 2)
+        )
+        <= 2
+    )
+
+
+def test_a_view_of_a_face_shows_it_at_its_size(photograph: Photograph) -> None:
+    rng = np.random.default_rng(0)
+    box = photograph.found.boxes_xyxy[0]
+    for size in (20.0, 45.0, 200.0):
+        view = view_of_face(photograph.picture, box, size, 128, 160, rng)
+        assert view.left >= 0
+        assert view.left + view.width <= 300
+        label = view.label(box, photograph.found.landmarks[0], 160)
+        got = float(np.sqrt((label[2] - label[0]) * (label[3] - label[1])))
+        assert got == pytest.approx(max(size, 45 / (200 / 128)), rel=0.1)
+        assert 0 < (label[0] + label[2]) / 2 < 160
 
 
 def test_faces_do_not_hide_each_other(composer: SceneComposer) -> None:
