@@ -20,13 +20,14 @@ from pydantic import (
 from moodlens.errors import SettingsError
 
 RECIPES = Path(__file__).parent / "recipes"
-_DETECTORS = ("detector", "detector-further")
-"""Recipes of another kind, for `moodlens train-detector`."""
+_DETECTORS = "detector"
+"""How the names of recipes of another kind begin, those for `moodlens train-detector`."""
 
 
-def packaged_recipes() -> list[str]:
-    """The names that `Recipe.load` knows."""
-    return sorted(p.stem for p in RECIPES.glob("*.toml") if p.stem not in _DETECTORS)
+def packaged_recipes(*, detectors: bool = False) -> list[str]:
+    """The names that `Recipe.load` knows, or `DetectorRecipe.load`."""
+    names = sorted(path.stem for path in RECIPES.glob("*.toml"))
+    return [name for name in names if name.startswith(_DETECTORS) == detectors]
 
 
 class _Part(BaseModel):
@@ -185,7 +186,7 @@ class Recipe(_Part):
         if not path.suffix:
             path = RECIPES / f"{name_or_path}.toml"
         try:
-            if path.parent == RECIPES and path.stem in _DETECTORS:
+            if path.parent == RECIPES and path.stem in packaged_recipes(detectors=True):
                 raise SettingsError(f"the recipe {path.stem!r} is for moodlens train-detector")
             return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:

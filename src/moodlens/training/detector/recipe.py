@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from moodlens.errors import SettingsError
-from moodlens.training.recipe import RECIPES
+from moodlens.training.recipe import RECIPES, packaged_recipes
 
 
 class _Part(BaseModel):
@@ -111,9 +111,8 @@ class DetectorRecipe(_Part):
         try:
             return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
-            raise SettingsError(
-                f"no recipe {name_or_path!r}; packaged ones: detector, detector-further"
-            ) from None
+            known = ", ".join(packaged_recipes(detectors=True))
+            raise SettingsError(f"no recipe {name_or_path!r}; packaged ones: {known}") from None
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{path}: can't be read as TOML: {error}") from error
         except ValidationError as error:

@@ -6,10 +6,15 @@ import pytest
 
 from moodlens.errors import SettingsError
 from moodlens.training.detector.recipe import DetectorRecipe
+from moodlens.training.recipe import packaged_recipes
 
 
-def test_the_packaged_recipe_loads() -> None:
-    assert DetectorRecipe.load("detector").scenes.width % 32 == 0
+def test_the_packaged_recipes_load() -> None:
+    names = packaged_recipes(detectors=True)
+    assert "detector" in names
+    assert not set(names) & set(packaged_recipes())
+    for name in names:
+        assert DetectorRecipe.load(name).scenes.width % 32 == 0
 
 
 def test_a_fault_is_named(tmp_path: Path) -> None:
