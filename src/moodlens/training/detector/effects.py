@@ -11,6 +11,11 @@ Mask = NDArray[np.float32]
 Chance = np.random.Generator
 
 
+def between(low: float, high: float, rng: Chance) -> float:
+    """Log-uniform."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
 def paste_mask(side: int, rng: Chance, *, whole: bool = False) -> Mask:
     """(side, side) float32 in [0, 1]: the part of a square picture that is pasted.
 

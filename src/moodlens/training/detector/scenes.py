@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 import cv2
 import numpy as np
@@ -18,6 +18,7 @@ from moodlens.training.detector.drawings import pattern, random_drawing
 from moodlens.training.detector.effects import (
     Chance,
     Gray,
+    between,
     degrade,
     grain,
     paste_mask,
@@ -26,6 +27,7 @@ from moodlens.training.detector.effects import (
 )
 from moodlens.training.detector.faces import SURE_ON_PHOTOGRAPH, AnnotatedFaces, Photograph
 from moodlens.training.detector.recipe import SceneRecipe
+from moodlens.training.detector.views import choose_view, random_view, view_of_face
 
 FACE: Final = 1.0
 DOUBTFUL: Final = 2.0
@@ -94,7 +96,7 @@ class SceneComposer:
             self._crowd(scene, rng)
         elif kind < recipe.crowd + recipe.large:
             low = min(110.0, recipe.largest / 2)
-            self._paste_face(scene, rng, _between(low, recipe.largest, rng))
+            self._paste_face(scene, rng, between(low, recipe.largest, rng))
         elif kind < recipe.crowd + recipe.large + recipe.portrait:
             self._portrait(scene, rng)
         scene.image = degrade(scene.image, rng)
@@ -149,14 +151,15 @@ class SceneComposer:
         sure = found.boxes_xyxy[found.scores >= SURE_ON_PHOTOGRAPH]
         if len(sure) and rng.random() < 0.6:
             box = sure[int(rng.integers(len(sure)))]
-            size = _between(self.recipe.smallest, 0.8 * height, rng)
+            size = between(self.recipe.smallest, 0.8 * height, rng)
             view = view_of_face(photograph.picture, box, size, height, width, rng)
         else:
             view = choose_view(photograph.picture, height, width, rng)
         scene = Scene(view.of(photograph.picture, height, width))
         frame = np.array([0, 0, width, height], np.float32)
         for box, score, marks in zip(found.boxes_xyxy, found.scores, found.landmarks, strict=True):
-            label = view.label(box, marks, width)
+            label = np.zeros(COLUMNS, np.float32)
+            label[:14] = view.label(box, marks, width)
             if _hidden(label[:4], frame) == 0:
                 continue
             doubtful = score < SURE_ON_PHOTOGRAPH or self._is_doubtful(scene.image, label)
@@ -166,7 +169,7 @@ class SceneComposer:
 
     def _paste_distractor(self, scene: Scene, rng: Chance) -> None:
         height, width = scene.image.shape
-        side = round(_between(14, 0.9 * height, rng))
+        side = round(between(14, 0.9 * height, rng))
         kind = rng.random()
         if self.patches and kind < 0.5:
             source = self.patches[int(rng.integers(len(self.patches)))]
@@ -200,12 +203,12 @@ class SceneComposer:
     def _crowd(self, scene: Scene, rng: Chance) -> None:
         recipe = self.recipe
         if rng.random() < 0.5:  # many of one size, as in a group
-            size = _between(recipe.smallest * 0.7, 90, rng)
+            size = between(recipe.smallest * 0.7, 90, rng)
             for _ in range(int(rng.integers(3, recipe.faces + 1))):
                 self._paste_face(scene, rng, size * np.exp(rng.normal(0, 0.2)))
             return
         for _ in range(int(rng.integers(1, 9))):
-            self._paste_face(scene, rng, _between(recipe.smallest * 0.7, 170, rng))
+            self._paste_face(scene, rng, between(recipe.smallest * 0.7, 170, rng))
 
     def _portrait(self, scene: Scene, rng: Chance) -> None:
         """A face picture that fills the frame, with bars where its shape differs, or overflows."""
@@ -290,82 +293,6 @@ class SceneComposer:
         size = np.sqrt((label[2] - label[0]) * (label[3] - label[1]))
         frame = np.array([0, 0, width, height], np.float32)
         return bool(size < self.recipe.smallest or _hidden(label[:4], frame) < 0.6)
-
-
-class View(NamedTuple):
-    """A part of a picture, in its pixels."""
-
-    left: int
-    top: int
-    width: int
-    height: int
-    flipped: bool
-
-    def of(self, picture: Gray, height: int, width: int) -> Gray:
-        """The part at another size."""
-        part = picture[self.top : self.top + self.height, self.left : self.left + self.width]
-        if self.flipped:
-            part = part[:, ::-1]
-        how = cv2.INTER_AREA if self.width > width else cv2.INTER_LINEAR
-        return np.asarray(cv2.resize(part, (width, height), interpolation=how), np.uint8).copy()
-
-    def label(
-        self, box: NDArray[np.float32], marks: NDArray[np.float32], width: int
-    ) -> NDArray[np.float32]:
-        """The label row, its kind still open, of a face of the picture on the part so wide."""
-        scale = width / self.width
-        corner = np.array([self.left, self.top], np.float32)
-        points = np.concatenate([box.reshape(2, 2), marks])
-        points = (points - corner) * np.float32(scale)
-        if self.flipped:
-            points[:, 0] = width - points[:, 0]
-            points[:2, 0] = points[1::-1, 0]
-            points[2:] = points[2:][MIRRORED]
-        label = np.zeros(COLUMNS, np.float32)
-        label[:14] = points.ravel()
-        return label
-
-
-def choose_view(picture: Gray, height: int, width: int, rng: Chance) -> View:
-    """A part of this shape, at a random scale and place, mirrored half of the time."""
-    rows, columns = picture.shape
-    fit = min(rows / height, columns / width)
-    zoom = fit * _between(0.25, 1.0, rng)
-    h, w = max(1, round(height * zoom)), max(1, round(width * zoom))
-    top, left = int(rng.integers(rows - h + 1)), int(rng.integers(columns - w + 1))
-    return View(left, top, w, h, bool(rng.random() < 0.5))
-
-
-def view_of_face(
-    picture: Gray,
-    box: NDArray[np.float32],
-    size: float,
-    height: int,
-    width: int,
-    rng: Chance,
-) -> View:
-    """A part of this shape on which the face on a box has about this size, as far as there is room.
-
-    Its centre lies anywhere on the part but near the border.
-    """
-    rows, columns = picture.shape
-    own = float(np.sqrt(np.prod(box[2:] - box[:2])))
-    zoom = min(own / size, rows / height, columns / width)
-    h, w = max(1, round(height * zoom)), max(1, round(width * zoom))
-    middle = (box[:2] + box[2:]) / 2
-    left, top = middle - rng.uniform(0.15, 0.85, 2) * (w, h)
-    left, top = (int(np.clip(v, 0, most)) for v, most in ((left, columns - w), (top, rows - h)))
-    return View(left, top, w, h, bool(rng.random() < 0.5))
-
-
-def random_view(picture: Gray, height: int, width: int, rng: Chance) -> Gray:
-    """A part of a picture, at this size."""
-    return choose_view(picture, height, width, rng).of(picture, height, width)
-
-
-def _between(low: float, high: float, rng: Chance) -> float:
-    """Log-uniform."""
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def _resize(picture: Gray, side: int) -> Gray:

@@ -13,10 +13,9 @@ from moodlens.training.detector.scenes import (
     FACE,
     Scene,
     SceneComposer,
-    View,
-    view_of_face,
 )
 from moodlens.training.detector.sheet import contact_sheet
+from moodlens.training.detector.views import View, view_of_face
 
 
 def test_the_same_number_gives_the_same_scene(composer: SceneComposer) -> None:
